@@ -27,9 +27,13 @@ def held(host) -> set[str]:
 
 def driver_packages(host) -> dict[str, str]:
     """Installed packages that are built from a source of NVIDIA's driver, with their versions."""
-    rows = host.check_output(r"dpkg-query -W -f '${Package}\t${Version}\t${source:Package}\t${db:Status-Status}\n'").splitlines()
+    rows = host.check_output(
+        r"dpkg-query -W -f '${Package}\t${Version}\t${source:Package}\t${db:Status-Status}\n'"
+    ).splitlines()
     split = [row.split("\t") for row in rows]
-    return {name: version for name, version, source, state in split if source.startswith("nvidia-") and state == "installed"}
+    return {
+        name: version for name, version, source, state in split if source.startswith("nvidia-") and state == "installed"
+    }
 
 
 def modinfo(host, kernel: str, field: str) -> str:
@@ -48,6 +52,7 @@ def nvml(host) -> list[dict]:
     program = (
         "import sys; sys.path.append('/opt/gpufleet/python'); import json, pynvml as n; n.nvmlInit(); "
         "h = [n.nvmlDeviceGetHandleByIndex(i) for i in range(n.nvmlDeviceGetCount())]; "
-        "print(json.dumps([{'name': n.nvmlDeviceGetName(x), 'persistence': n.nvmlDeviceGetPersistenceMode(x)} for x in h], default=str))"
+        "rows = [{'name': n.nvmlDeviceGetName(x), 'persistence': n.nvmlDeviceGetPersistenceMode(x)} for x in h]; "
+        "print(json.dumps(rows, default=str))"
     )
     return json.loads(host.check_output(f'python3 -c "{program}"'))

@@ -1,7 +1,7 @@
 """Runs `ansible-test sanity`, after giving it what it cannot find by itself.
 
-It wants its working folder to be a real ``ansible_collections/NAMESPACE/NAME``, Pythons without a version manager's shims in
-between, and a script that installs pip, which it would download.
+It wants its working folder to be a real ``ansible_collections/NAMESPACE/NAME``, Pythons without a version manager's
+shims in between, and a script that installs pip, which it would download.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ def link_pythons() -> None:
     for version in VERSIONS:
         link = PYTHONS / f"python{version}"
         places = [*glob.glob(f"{managed}/versions/{version}.*/bin"), *SYSTEM_PATH.split(":")]
-        found = next((p for p in (f"{folder}/python{version}" for folder in places) if os.path.exists(p) and works(p)), None)
+        found = next(
+            (p for p in (f"{folder}/python{version}" for folder in places) if os.path.exists(p) and works(p)), None
+        )
         link.unlink(missing_ok=True)
         if found:
             link.symlink_to(found)
@@ -83,7 +85,9 @@ def main() -> int:
         "PATH": f"{PYTHONS}:{Path(sys.executable).parent}:{SYSTEM_PATH}",
         "LC_ALL": "C.UTF-8",
     }
-    return subprocess.run(["ansible-test", "sanity", "--local", "--color", "no"], cwd=TREE, env=env, check=False).returncode
+    return subprocess.run(
+        ["ansible-test", "sanity", "--local", "--color", "no"], cwd=TREE, env=env, check=False
+    ).returncode
 
 
 if __name__ == "__main__":

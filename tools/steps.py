@@ -72,7 +72,10 @@ def run_step(step: Step) -> bool:
     if not ok and output:
         print(output, flush=True)
     closing = next((line for line in reversed((output or "").strip().splitlines()) if line.strip()), "")
-    print(f"    {'ok' if ok else 'FAILED'} after {_spent(since)}{': ' + closing[:120] if ok and closing else ''}", flush=True)
+    print(
+        f"    {'ok' if ok else 'FAILED'} after {_spent(since)}{': ' + closing[:120] if ok and closing else ''}",
+        flush=True,
+    )
     return ok
 
 

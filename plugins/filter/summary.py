@@ -11,7 +11,7 @@ short_description: Turns the facts of a GPU host into lines for a person
 version_added: 0.1.0
 author: gpufleet.nvidia contributors (@gpufleet)
 description:
-  - Takes C(ansible_facts['nvidia']) and gives what the host is, what its GPUs are, which driver it has, and the verdict.
+  - Takes C(ansible_facts['nvidia']); gives what the host is, its GPUs, its driver and the verdict.
 options:
   _input:
     description: The facts that M(gpufleet.nvidia.gpu_facts) returns, with all subsets gathered.

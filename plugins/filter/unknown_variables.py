@@ -42,7 +42,7 @@ _value:
   elements: dict
 """
 
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -50,7 +50,7 @@ import yaml
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.role_variables import unknown_variables
 
 
-@lru_cache(maxsize=None)
+@cache
 def _options(role_path: str) -> tuple[str, ...]:
     text = (Path(role_path) / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
     return tuple(yaml.safe_load(text)["argument_specs"]["main"]["options"])

@@ -37,7 +37,8 @@ def _card_lines(facts: Facts) -> list[str]:
         gpu = by_address.get(card["address"])
         if gpu:
             lines.append(
-                f"{card['address']} {gpu['name']}, {gpu['memory_mib']} MiB, compute capability {gpu['compute_capability']}, "
+                f"{card['address']} {gpu['name']}, {gpu['memory_mib']} MiB, "
+                f"compute capability {gpu['compute_capability']}, "
                 f"persistence {_on(gpu['persistence_mode'])}"
             )
         else:
@@ -57,7 +58,10 @@ def _driver_line(facts: Facts) -> str:
 
 
 def _dkms_lines(facts: Facts) -> list[str]:
-    return [f"dkms {row['module']}/{row['version']}, kernel {row['kernel']}: {row['state']}" for row in facts["driver"]["dkms"]]
+    return [
+        f"dkms {row['module']}/{row['version']}, kernel {row['kernel']}: {row['state']}"
+        for row in facts["driver"]["dkms"]
+    ]
 
 
 def _persistence_line(facts: Facts) -> list[str]:

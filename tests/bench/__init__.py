@@ -1,1 +1,1 @@
-"""Benchmarks. Each prints ratios of things measured in the same run on the same host, so that the machine's speed cancels out."""
+"""Benchmarks. Each prints ratios of things measured in one run on one host: the machine's speed cancels out."""

@@ -1,4 +1,4 @@
-"""`make bench`: what a run of site.yml costs on a host where nothing is to be done, against a play that only pings it."""
+"""`make bench`: what site.yml costs where nothing is to be done, against a play that only pings."""
 
 from __future__ import annotations
 
@@ -51,7 +51,10 @@ def main() -> int:
     subprocess.run([sys.executable, "-m", "tests.lab", "up", "-i", str(INVENTORY)], cwd=ROOT, check=True)
     print("bringing the host to its declared state …", flush=True)
     subprocess.run(
-        ["ansible-playbook", "-i", str(INVENTORY), "-l", "gpu_hosts", str(SITE)], cwd=ROOT, env=environment(), check=True
+        ["ansible-playbook", "-i", str(INVENTORY), "-l", "gpu_hosts", str(SITE)],
+        cwd=ROOT,
+        env=environment(),
+        check=True,
     )
     pings, sites = [], []
     for number in range(rounds):

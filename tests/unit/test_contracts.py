@@ -35,7 +35,9 @@ def constant(module: Path, name: str):
 
 
 def role_text(role: Path) -> str:
-    parts = [path for folder in ("tasks", "handlers", "templates", "vars") for path in sorted((role / folder).glob("*"))]
+    parts = [
+        path for folder in ("tasks", "handlers", "templates", "vars") for path in sorted((role / folder).glob("*"))
+    ]
     return "\n".join(path.read_text(encoding="utf-8") for path in parts)
 
 
@@ -72,7 +74,14 @@ def test_every_option_is_used(role):
 
 @by_role
 def test_the_role_has_the_shape_of_all_roles(role):
-    for part in ("README.md", "meta/main.yml", "meta/argument_specs.yml", "defaults/main.yml", "vars/main.yml", "tasks/main.yml"):
+    for part in (
+        "README.md",
+        "meta/main.yml",
+        "meta/argument_specs.yml",
+        "defaults/main.yml",
+        "vars/main.yml",
+        "tasks/main.yml",
+    ):
         assert (role / part).is_file(), part
     assert 30 <= len((role / "README.md").read_text(encoding="utf-8").splitlines()) <= 90
     assert len((role / "tasks" / "main.yml").read_text(encoding="utf-8").splitlines()) <= 40
