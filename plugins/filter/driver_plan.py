@@ -1,0 +1,140 @@
+# Copyright: (c) 2026, gpufleet.nvidia contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Door to plugin_utils.driver_plan."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: driver_plan
+short_description: Decides which NVIDIA driver a host gets, and says what stands in its way
+version_added: 0.1.0
+author: gpufleet.nvidia contributors (@gpufleet)
+description:
+  - Takes the facts of a host and the wants of its owner, and gives one plan for the driver. Nothing touches the host.
+  - All blockers are found together. A plan with a finding of severity C(error) is not to be applied.
+options:
+  _input:
+    description: The facts that P(gpufleet.nvidia.gpu_facts#module) sets, C(ansible_facts['nvidia']).
+    type: dict
+    required: true
+  wants:
+    description:
+      - The variables of the role C(gpufleet.nvidia.nvidia_driver) without their prefix. What is missing takes its default.
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Show what the host would get, and why
+  ansible.builtin.debug:
+    msg: "{{ (ansible_facts['nvidia'] | gpufleet.nvidia.driver_plan({'flavour': 'auto'})).why }}"
+
+- name: Name everything that is in the way
+  ansible.builtin.debug:
+    msg: "{{ plan.findings | selectattr('severity', 'eq', 'error') | map(attribute='text') | list }}"
+  vars:
+    plan: "{{ ansible_facts['nvidia'] | gpufleet.nvidia.driver_plan({'branch': 535}) }}"
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - The plan. What could not be decided is V(null) or empty.
+  type: dict
+  contains:
+    state:
+      description: What is wanted, V(present) or V(absent).
+      type: str
+    platform:
+      description: C(name) and C(package_manager) of the platform in the catalogue.
+      type: dict
+    branch:
+      description: The driver branch.
+      type: int
+    series:
+      description: The distribution's series of that branch.
+      type: str
+    version:
+      description: The exact version that is asked for. V(null) means what is installed, otherwise the archive's.
+      type: str
+    flavour:
+      description: V(open) or V(proprietary).
+      type: str
+    build:
+      description: V(dkms) or V(precompiled).
+      type: str
+    module_name:
+      description: The file name of the kernel module on this platform.
+      type: str
+    kernel_packages:
+      description: Those of the driver packages that bring the kernel modules.
+      type: list
+      elements: str
+    packages:
+      description: The driver packages to ask for. With V(absent), those that are installed.
+      type: list
+      elements: str
+    header_packages:
+      description: Packages with the headers of the target kernels.
+      type: list
+      elements: str
+    nvml_packages:
+      description: Packages that bring nvidia-ml-py for the target's Python.
+      type: list
+      elements: str
+    remove:
+      description: Packages of other series and flavours, which must go.
+      type: list
+      elements: str
+    persistence:
+      description: C(package), C(unit) and C(user) of the persistence daemon.
+      type: dict
+    kernels:
+      description: Releases of the kernels that get modules.
+      type: list
+      elements: str
+    gpu_required:
+      description: Whether a host without GPU was to be refused.
+      type: bool
+    repository:
+      description: The file that enables the archive's components. V(null) where none is needed.
+      type: dict
+    module_files:
+      description: Files for modprobe, each with C(path), and with C(content) and C(mode) or with C(state).
+      type: list
+      elements: dict
+    package_files:
+      description: Files for the package manager, of the same shape.
+      type: list
+      elements: dict
+    initramfs_command:
+      description: The command that rebuilds the initramfs.
+      type: list
+      elements: str
+    load_modules:
+      description: Modules to load for use.
+      type: list
+      elements: str
+    hold:
+      description: Whether the versions are held.
+      type: bool
+    commands:
+      description: The commands that a person would type on that platform, in order.
+      type: list
+      elements: list
+    findings:
+      description: What a person must know, errors first, each with C(severity), C(code), C(text) and C(source).
+      type: list
+      elements: dict
+    why:
+      description: A sentence each for C(branch) and C(flavour).
+      type: dict
+"""
+
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_plan import driver_plan
+
+
+class FilterModule:
+    def filters(self):
+        return {"driver_plan": driver_plan}

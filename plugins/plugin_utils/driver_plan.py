@@ -1,0 +1,199 @@
+# Copyright: (c) 2026, gpufleet.nvidia contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the facts of a host and the wants of its owner to one plan for the driver, with every blocker at once.
+
+Pure: no clock, no files, no host. The same input gives the same plan.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils import driver_conditions as conditions
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils import driver_files as files
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.catalogue import Catalogue, load
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_commands import commands_of, removal_commands
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_findings import note, ordered
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_gpus import gpu_findings, gpus_of
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_kernels import next_kernel_findings, target_kernels
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_names import driver_names, for_kernels
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_reasons import why
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_refusals import refusals
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_repository import PATH, repository_of
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_selection import (
+    Choice,
+    best,
+    build_of,
+    candidates,
+    is_installed,
+    render,
+)
+
+DEFAULTS: dict[str, Any] = {
+    "state": "present",
+    "method": "package",
+    "branch": None,
+    "version": None,
+    "flavour": "auto",
+    "graphics_enabled": False,
+    "kernels": ["running"],
+    "gpu_required": True,
+    "module_parameters": {},
+    "hold_enabled": True,
+    "unattended_upgrades_enabled": False,
+    "upgrade_ok": False,
+    "runfile_removal_ok": False,
+    "kernel_change_ok": False,
+    "repositories_ok": True,
+    "nvml_enabled": True,
+}
+
+
+def driver_plan(facts: dict[str, Any], wants: dict[str, Any], catalogue: Catalogue | None = None) -> dict[str, Any]:
+    """The plan for one host; its shape is in the documentation of the filter gpufleet.nvidia.driver_plan.
+
+    :param facts: ``ansible_facts['nvidia']``
+    :param wants: the variables of the role nvidia_driver without their prefix; what is missing takes its default
+    """
+    catalogue = catalogue or load()
+    wants = {**DEFAULTS, **wants}
+    wants["version"] = str(wants["version"]) if wants["version"] else None
+    system = facts.get("system") or {}
+    platform = catalogue.platform(system.get("distribution"), system.get("version"))
+    plan = _empty(wants, platform)
+    plan["findings"] = conditions.facts_findings(facts)
+    if not plan["findings"]:
+        plan["findings"] = conditions.platform_findings(facts, platform, catalogue) + conditions.installation_findings(
+            facts, wants
+        )
+        if platform and wants["state"] == "absent":
+            _plan_absent(plan, facts, platform)
+        elif platform:
+            _plan_present(plan, facts, wants, platform, catalogue)
+    plan["findings"] = ordered(plan["findings"])
+    return plan
+
+
+def _empty(wants: dict[str, Any], platform: dict[str, Any] | None) -> dict[str, Any]:
+    known = platform or {}
+    return {
+        "state": wants["state"],
+        "platform": {"name": known.get("name"), "package_manager": known.get("package_manager")},
+        "branch": None,
+        "series": None,
+        "version": wants["version"],
+        "flavour": None,
+        "build": None,
+        "module_name": None,
+        "kernel_packages": [],
+        "packages": [],
+        "header_packages": [],
+        "nvml_packages": [],
+        "remove": [],
+        "persistence": None,
+        "kernels": [],
+        "gpu_required": bool(wants["gpu_required"]),
+        "repository": None,
+        "module_files": [],
+        "package_files": [],
+        "initramfs_command": list(known.get("initramfs_command", [])),
+        "load_modules": [],
+        "hold": bool(wants["hold_enabled"]) and wants["state"] == "present",
+        "commands": [],
+        "findings": [],
+        "why": {},
+    }
+
+
+def _plan_present(
+    plan: dict[str, Any], facts: dict[str, Any], wants: dict[str, Any], platform: dict[str, Any], catalogue: Catalogue
+) -> None:
+    gpus = gpus_of(facts, catalogue)
+    kernels, kernel_findings = target_kernels(facts, wants["kernels"])
+    plan["kernels"] = kernels
+    plan["findings"] += [
+        *gpu_findings(facts, gpus, wants, catalogue),
+        *conditions.place_findings(facts),
+        *kernel_findings,
+        *next_kernel_findings(facts, kernels),
+        *files.parameter_findings(wants["module_parameters"]),
+        *conditions.foreign_findings(facts, platform, wants),
+    ]
+    found = candidates(platform, gpus, wants, catalogue)
+    if not found:
+        plan["findings"] += refusals(platform, gpus, wants, catalogue)
+        return
+    choice = best(found, gpus, wants, facts, catalogue)
+    plan["why"] = why(choice, found, gpus, wants, facts, platform)
+    _fill(plan, choice, facts, wants, platform)
+    plan["findings"] += [
+        *conditions.alpha_findings(choice, gpus, wants, catalogue),
+        *conditions.secure_boot_findings(facts, plan["build"]),
+        *conditions.support_findings(plan["branch"], catalogue),
+    ]
+    if not gpus and wants["flavour"] == "auto":
+        text = (
+            f"No GPU decides the flavour here: {choice.flavour} is taken, as NVIDIA's own installer of that branch"
+            " does. Set nvidia_driver_flavour."
+        )
+        plan["findings"].append(note("flavour_without_gpu", text, catalogue.cite(["readme560"])))
+    if wants["nvml_enabled"] and not platform["nvml"]["packages"]:
+        text = (
+            f"No package of {platform['name']} is known to bring nvidia-ml-py: install it for the target's Python, or"
+            " the facts go without NVML."
+        )
+        plan["findings"].append(note("nvml_unpackaged", text))
+
+
+def _fill(
+    plan: dict[str, Any], choice: Choice, facts: dict[str, Any], wants: dict[str, Any], platform: dict[str, Any]
+) -> None:
+    """Everything that follows from the choice."""
+    build = build_of(choice, platform, (facts["system"] or {}).get("secure_boot") == "enabled")
+    data = choice.offer["builds"][build][choice.flavour]
+    kernel = for_kernels(data["kernel"], choice, plan["kernels"])
+    user = choice.offer["compute"] + (choice.offer["graphics"] if wants["graphics_enabled"] else [])
+    plan.update(
+        branch=choice.offer["branch"],
+        series=choice.offer["series"],
+        flavour=choice.flavour,
+        build=build,
+        module_name=render([data["module"]], choice, "")[0],
+        kernel_packages=kernel,
+        packages=list(dict.fromkeys(kernel + for_kernels(user, choice, plan["kernels"]))),
+        header_packages=for_kernels(platform["headers"], choice, plan["kernels"]) if build == "dkms" else [],
+        nvml_packages=list(platform["nvml"]["packages"]) if wants["nvml_enabled"] else [],
+        persistence={key: render([value], choice, "")[0] for key, value in platform["persistence"].items()},
+        load_modules=["nvidia", "nvidia-uvm"],
+    )
+    own = for_kernels(choice.offer["compute"] + choice.offer["graphics"], choice, plan["kernels"])
+    plan["remove"] = [name for name in driver_names(platform, plan["kernels"]) if name not in (*plan["packages"], *own)]
+    plan["module_files"] = [files.modprobe_file(plan["module_name"], wants["module_parameters"])]
+    if platform["package_manager"] == "apt":
+        suites = [name.format(codename=platform["codename"]) for name in platform["suites"]]
+        plan["repository"], found = repository_of(
+            facts, platform["codename"], suites, choice.offer["components"], wants["repositories_ok"]
+        )
+        plan["findings"] += found
+        unattended = (
+            files.absent(files.UNATTENDED)
+            if wants["unattended_upgrades_enabled"]
+            else files.unattended_file(platform["driver_names"])
+        )
+        plan["package_files"] = [plan["repository"] or files.absent(PATH), unattended]
+    plan["commands"] = commands_of(plan, platform["lock"], data, wants)
+
+
+def _plan_absent(plan: dict[str, Any], facts: dict[str, Any], platform: dict[str, Any]) -> None:
+    """Undoes everything; of the packages the catalogue's own that are installed, whatever series they are of."""
+    install = facts["driver"].get("install") or {}
+    installed = [row["name"] for row in install.get("packages") or [] if is_installed(row)]
+    kernels = [row["release"] for row in facts["kernel"].get("installed") or []]
+    names = [*driver_names(platform, kernels), *platform["nvml"]["packages"]]
+    plan["packages"] = [name for name in names if name in installed]
+    plan["module_files"] = [files.absent(files.MODPROBE)]
+    plan["package_files"] = (
+        [files.absent(PATH), files.absent(files.UNATTENDED)] if platform["package_manager"] == "apt" else []
+    )
+    plan["commands"] = removal_commands(platform["package_manager"], plan["packages"], plan["initramfs_command"])

@@ -1,0 +1,96 @@
+"""The exact plan per distribution × GPU generation × flavour, word for word, in golden/*.yml.
+
+After a wanted change of the catalogue: `UPDATE_GOLDEN=1 pytest tests/unit/test_driver_plan_golden.py`, then read the diff.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_plan import driver_plan
+from tests.unit.golden.hosts import PLATFORMS, host
+
+GOLDEN = Path(__file__).parent / "golden"
+UPDATE = os.environ.get("UPDATE_GOLDEN") == "1"
+CASES = {
+    "kepler": (["k80"], {}),
+    "p40-gtx750ti": (["p40", "gtx750ti"], {}),
+    "p4": (["p4"], {}),
+    "volta": (["v100"], {}),
+    "t4": (["t4"], {}),
+    "a100": (["a100"], {}),
+    "a100-proprietary": (["a100"], {"flavour": "proprietary"}),
+    "a6000x2": (["a6000", "a6000"], {}),
+    "a6000-graphics": (["a6000"], {"graphics_enabled": True}),
+    "t4-p40": (["t4", "p40"], {}),
+    "h200x8": (["h200"] * 8, {}),
+    "gh200": (["gh200"], {}),
+    "b200": (["b200"], {}),
+    "no-hold": (["a100"], {"hold_enabled": False, "unattended_upgrades_enabled": True, "nvml_enabled": False}),
+    "parameters": (
+        ["a100"],
+        {"module_parameters": {"NVreg_TemporaryFilePath": "/var/tmp", "NVreg_EnableGpuFirmware": True}},
+    ),
+    "branch-535": (["a100"], {"branch": 535}),
+    "branch-580": (["a100"], {"branch": 580}),
+    "image-build": ([], {"gpu_required": False}),
+    "secure-boot": (["a100"], {}),
+    "absent": (["a100"], {"state": "absent"}),
+}
+
+
+def _plans(platform):
+    plans = {}
+    for case, (cards, wants) in CASES.items():
+        facts = host(platform, *cards)
+        if case == "secure-boot":
+            facts["system"]["secure_boot"] = "enabled"
+        plans[case] = driver_plan(facts, wants)
+    return plans
+
+
+class _Dumper(yaml.SafeDumper):
+    """Texts as blocks, lists of words on one line, and what is there twice by reference."""
+
+
+def _text(dumper, value):
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+
+def _list(dumper, values):
+    words = all(isinstance(value, str) for value in values)
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=words)
+
+
+_Dumper.add_representer(str, _text)
+_Dumper.add_representer(list, _list)
+
+
+def _shared(value, seen):
+    """The same value, with equal lists and dictionaries as one object, so that YAML writes them once."""
+    if isinstance(value, dict):
+        value = {key: _shared(item, seen) for key, item in value.items()}
+    elif isinstance(value, list):
+        value = [_shared(item, seen) for item in value]
+    else:
+        return value
+    return seen.setdefault(repr(value), value) if value else value
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_every_plan_is_the_golden_one(platform):
+    path, plans = GOLDEN / f"{platform}.yml", _plans(platform)
+    if UPDATE:
+        path.write_text(
+            "---\n" + yaml.dump(_shared(plans, {}), Dumper=_Dumper, sort_keys=False, width=160), encoding="utf-8"
+        )
+    golden = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert plans == golden
+
+
+def test_every_golden_file_belongs_to_a_platform():
+    assert {path.stem for path in GOLDEN.glob("*.yml")} == set(PLATFORMS)
