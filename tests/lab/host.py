@@ -108,7 +108,7 @@ def furnish(root: Path, wanted: Wanted) -> None:
     (root / "etc/hostname").write_text(f"{wanted.name}\n")
     (root / "etc/machine-id").write_text(f"{uuid.uuid5(NAMESPACE, wanted.name).hex}\n")
     keys.install(root, wanted.address)
-    stand_ins.install(root, wanted.release, wanted.profile, wanted.loaded)
+    stand_ins.install(root, wanted.profile, wanted.loaded)
 
 
 def up(wanted: Wanted) -> Record:

@@ -1,0 +1,117 @@
+"""The simulator's commands, run in a lab host: boot, load MODULE-FILE, unload MODULE, libraries."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from . import libraries, machine, present
+from .decide import NVIDIA_MODULES, Loaded, Module, at_boot, with_nouveau, with_nvidia
+
+STATE = present.RUN / "loaded.json"
+
+
+def keep(loaded: Loaded) -> None:
+    present.write(STATE, json.dumps(loaded._asdict() | {"nvidia": list(loaded.nvidia) if loaded.nvidia else None}))
+
+
+def kept() -> Loaded:
+    found: dict[str, Any] = json.loads(STATE.read_text())
+    return Loaded(**{**found, "nvidia": Module(*found["nvidia"]) if found["nvidia"] else None})
+
+
+def given_module(host: dict[str, Any]) -> Module | None:
+    """Gives the driver that the host is told to have loaded; its flavour is the first that the profile's first card can have."""
+    profile = host["profile"]
+    preset = profile.get("driver", {})
+    version = host.get("loaded") or preset.get("loaded")
+    if not version or not profile.get("gpus"):
+        return None
+    return Module(version, preset.get("flavour") or profile["gpus"][0]["flavours"][0])
+
+
+def show(host: dict[str, Any], loaded: Loaded) -> None:
+    present.show(host["profile"], loaded, machine.parameters())
+    keep(loaded)
+
+
+def boot() -> int:
+    host = machine.configuration()
+    release = machine.kernel()
+    present.mount_all()
+    running = f"{release}\n" if release else (present.OUTER / "osrelease").read_text()
+    (present.TREE / "osrelease").write_text(running)
+    show(host, at_boot(host["profile"], machine.disk(release), given_module(host)))
+    return place_libraries(host)
+
+
+def place_libraries(host: dict[str, Any]) -> int:
+    libraries.place(host["profile"].get("driver", {}).get("libraries"))
+    return 0
+
+
+def load(path: str) -> int:
+    """Answers what finit_module() would for a module file; gives an errno."""
+    host, loaded = machine.configuration(), kept()
+    file = Path(path)
+    name = machine.modinfo(file, "name").replace("-", "_")
+    if name == "nouveau":
+        if not loaded.nouveau and not loaded.nvidia and host["profile"].get("gpus"):
+            show(host, with_nouveau(host["profile"]))
+        return 0
+    if name in loaded.modules:
+        return errno.EEXIST
+    if name != "nvidia":
+        if loaded.nvidia and name in NVIDIA_MODULES:
+            show(host, loaded._replace(modules=[*loaded.modules, name]))
+        return 0 if loaded.nvidia else errno.ENOENT
+    found = with_nvidia(host["profile"], Module(machine.modinfo(file, "version"), machine.flavour_of(machine.modinfo(file, "license"))))
+    # As the driver does it: no card that it supports, or only such as another driver has, is "No such device".
+    if found.nvidia is None or loaded.nouveau:
+        return errno.ENODEV
+    show(host, found._replace(modules=["nvidia"]))
+    return 0
+
+
+def in_use() -> bool:
+    """Says whether a process holds a card open: its lock is on the card's file."""
+    for path in present.PERSISTENCE.iterdir():
+        with path.open() as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+    return False
+
+
+def unload(name: str) -> int:
+    """Answers what delete_module() would; gives an errno."""
+    host, loaded = machine.configuration(), kept()
+    name = name.replace("-", "_")
+    if name == "nouveau" and loaded.nouveau:
+        return errno.EWOULDBLOCK
+    if name not in loaded.modules:
+        return errno.ENOENT
+    if loaded.users(name) or (name == "nvidia" and in_use()):
+        return errno.EWOULDBLOCK
+    show(host, Loaded() if name == "nvidia" else loaded._replace(modules=[m for m in loaded.modules if m != name]))
+    return 0
+
+
+def main(words: list[str]) -> int:
+    if words == ["boot"]:
+        return boot()
+    if words == ["libraries"]:
+        return place_libraries(machine.configuration())
+    if len(words) == 2 and words[0] in ("load", "unload"):
+        return {"load": load, "unload": unload}[words[0]](words[1])
+    print(__doc__, file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
