@@ -20,7 +20,8 @@ options:
     required: true
   wants:
     description:
-      - The variables of the role C(gpufleet.nvidia.nvidia_driver) without their prefix. What is missing takes its default.
+      - The variables of the role C(gpufleet.nvidia.nvidia_driver) without their prefix.
+      - What is missing takes its default.
     type: dict
     required: true
 """

@@ -51,9 +51,10 @@ def _stanza(suites: list[str], uris: tuple[str, ...], signed_by: str | None, com
         f"Suites: {' '.join(suites)}",
         f"Components: {' '.join(components)}",
     ]
-    if signed_by:
-        first, *rest = signed_by.strip("\n").split("\n")
-        lines += ["\n".join([f"Signed-By: {first}".rstrip(), *(f" {line.strip() or '.'}" for line in rest)])]
+    if signed_by and "\n" in signed_by.strip():
+        lines += ["Signed-By:", *(f" {line.strip() or '.'}" for line in signed_by.strip().split("\n"))]
+    elif signed_by:
+        lines.append(f"Signed-By: {signed_by.strip()}")
     return "\n".join(lines) + "\n"
 
 

@@ -77,10 +77,9 @@ def candidates(platform: dict[str, Any], gpus: list[Gpu], wants: dict[str, Any],
     branch = wanted_branch(wants)
     if branch:
         found = [choice for choice in found if choice.offer["branch"] == branch]
-    if wants["branch"] and wants["version"]:
-        found = [
-            choice for choice in found if VERSION.fullmatch(wants["version"]) and branch_of(wants["version"]) == branch
-        ]
+    version = str(wants["version"] or "")
+    if version and not (VERSION.fullmatch(version) and branch_of(version) == branch):
+        return []
     if wants["flavour"] != "auto":
         found = [choice for choice in found if choice.flavour == wants["flavour"]]
     return found

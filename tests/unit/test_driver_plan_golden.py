@@ -1,6 +1,6 @@
-"""The exact plan per distribution × GPU generation × flavour, word for word, in golden/*.yml.
+"""The exact plan per distribution, GPU generation and flavour, word for word, in golden/*.yml.
 
-After a wanted change of the catalogue: `UPDATE_GOLDEN=1 pytest tests/unit/test_driver_plan_golden.py`, then read the diff.
+After a wanted change: `UPDATE_GOLDEN=1 pytest tests/unit/test_driver_plan_golden.py`, then read the diff.
 """
 
 from __future__ import annotations

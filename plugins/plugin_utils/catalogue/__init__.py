@@ -49,14 +49,18 @@ class Catalogue:
 
     def supported(self) -> list[str]:
         """The names of all platforms, as people say them: ``Debian 12``."""
-        return [f"{row['title']} {release}" for row in self.platforms for release in row["releases"]]
+        return [_name(row, release) for row in self.platforms for release in row["releases"]]
+
+
+def _name(family: dict[str, Any], release: str) -> str:
+    return family["title"] if release == "rolling" else f"{family['title']} {release}"
 
 
 def _flatten(family: dict[str, Any], release: str) -> dict[str, Any]:
     merged = {key: value for key, value in family.items() if key not in ("releases", "series")}
     merged.update(family["releases"][release])
     merged["release"] = release
-    merged["name"] = f"{family['title']} {release}"
+    merged["name"] = _name(family, release)
     merged["offers"] = [_offer(family, row) for row in family["releases"][release]["offers"]]
     return merged
 

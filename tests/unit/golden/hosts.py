@@ -122,3 +122,24 @@ def module(version: str, flavour: str, name: str = "nvidia") -> dict[str, Any]:
         "flavour": flavour,
         "signer": None,
     }
+
+
+def codes(plan: dict[str, Any], severity: str = "error") -> list[str]:
+    """The codes of the findings of one severity."""
+    return [row["code"] for row in plan["findings"] if row["severity"] == severity]
+
+
+def text_of(plan: dict[str, Any], code: str) -> str:
+    """The text of the first finding with this code."""
+    return next(row["text"] for row in plan["findings"] if row["code"] == code)
+
+
+def driver(method: str = "packages", packages: Any = (), on_disk: Any = None, runfile: Any = None) -> dict[str, Any]:
+    """The fact `driver` of a Debian 12 host with this installation and nothing loaded."""
+    return {
+        "loaded": None,
+        "on_disk": {PLATFORMS["debian-12"][4]: on_disk},
+        "dkms": [],
+        "library": None,
+        "install": {"method": method, "packages": list(packages), "runfile": runfile},
+    }
