@@ -68,7 +68,7 @@ def driver_plan(facts: dict[str, Any], wants: dict[str, Any], catalogue: Catalog
             facts, wants
         )
         if platform and wants["state"] == "absent":
-            _plan_absent(plan, facts, platform)
+            _plan_absent(plan, facts, wants, platform)
         elif platform:
             _plan_present(plan, facts, wants, platform, catalogue)
     plan["findings"] = ordered(plan["findings"])
@@ -185,15 +185,15 @@ def _fill(
     plan["commands"] = commands_of(plan, platform["lock"], data, wants)
 
 
-def _plan_absent(plan: dict[str, Any], facts: dict[str, Any], platform: dict[str, Any]) -> None:
+def _plan_absent(plan: dict[str, Any], facts: dict[str, Any], wants: dict[str, Any], platform: dict[str, Any]) -> None:
     """Undoes everything; of the packages the catalogue's own that are installed, whatever series they are of."""
     install = facts["driver"].get("install") or {}
     installed = [row["name"] for row in install.get("packages") or [] if is_installed(row)]
     kernels = [row["release"] for row in facts["kernel"].get("installed") or []]
-    names = [*driver_names(platform, kernels), *platform["nvml"]["packages"]]
-    plan["packages"] = [name for name in names if name in installed]
+    plan["packages"] = [name for name in driver_names(platform, kernels) if name in installed]
+    plan["nvml_packages"] = list(platform["nvml"]["packages"]) if wants["nvml_enabled"] else []
     plan["module_files"] = [files.absent(files.MODPROBE)]
-    plan["package_files"] = (
-        [files.absent(PATH), files.absent(files.UNATTENDED)] if platform["package_manager"] == "apt" else []
-    )
-    plan["commands"] = removal_commands(platform["package_manager"], plan["packages"], plan["initramfs_command"])
+    if platform["package_manager"] == "apt":
+        plan["package_files"] = [files.absent(PATH), files.absent(files.UNATTENDED)]
+    gone = [*plan["packages"], *plan["nvml_packages"]]
+    plan["commands"] = removal_commands(platform["package_manager"], gone, plan["initramfs_command"])

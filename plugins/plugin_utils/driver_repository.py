@@ -25,7 +25,7 @@ def repository_of(
     :param suites: names of the release's suites, the main one first; those that the host does not use are left alone
     :param allowed: whether the file may be written
     """
-    theirs = [row for row in facts.get("repositories") or [] if row.get("file") != PATH]
+    theirs = [row for row in facts.get("repositories") or [] if PATH not in (row.get("file"), row.get("path"))]
     stanzas: dict[tuple[Any, ...], list[str]] = {}
     for suite in suites:
         rows = [row for row in theirs if row["suite"] == suite]

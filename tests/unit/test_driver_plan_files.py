@@ -60,10 +60,10 @@ def test_unattended_upgrades_may_be_let_in():
 
 def test_absent_names_what_is_installed_and_takes_every_file_away():
     packages = [package("nvidia-kernel-dkms", "1"), package("libcuda1", "1"), package("nvidia-container-toolkit", "1")]
-    packages.append(package("python3-pynvml", "12"))
     plan = driver_plan(debian("a100", driver=driver(packages=packages)), {"state": "absent", "version": "550.1.1"})
     assert codes(plan) == []
-    assert plan["packages"] == ["nvidia-kernel-dkms", "libcuda1", "python3-pynvml"]
+    assert plan["packages"] == ["nvidia-kernel-dkms", "libcuda1"]
+    assert plan["nvml_packages"] == ["python3-pynvml"]
     present = driver_plan(debian("a100"), {})
     for kind in ("module_files", "package_files"):
         assert plan[kind] == [{"path": row["path"], "state": "absent"} for row in present[kind]]

@@ -93,8 +93,8 @@ def test_the_installed_branch_tells_streams_with_equal_package_names_apart():
 
 
 def test_a_foreign_branch_is_never_replaced_silently():
-    driver = driver(packages=[package("nvidia-kernel-open-dkms", "580.95.05-1")], on_disk=module("580.95.05", "open"))
-    facts = debian("a100", driver=driver)
+    packages = [package("nvidia-kernel-open-dkms", "580.95.05-1")]
+    facts = debian("a100", driver=driver(packages=packages, on_disk=module("580.95.05", "open")))
     assert codes(driver_plan(facts, {})) == ["driver_foreign"]
     assert codes(driver_plan(facts, {"branch": 535})) == []
 
