@@ -23,6 +23,8 @@ def commands_of(plan: dict[str, Any], lock: str, data: dict[str, Any], wants: di
     commands = {"apt": _apt, "dnf": _dnf, "zypper": _zypper, "pacman": _pacman}[manager](plan, lock, data, names)
     if wants["hold_enabled"] and lock == "apt-mark":
         commands.append(["apt-mark", "hold", *plan["packages"]])
+    if wants["hold_enabled"] and lock == "module-stream" and plan["version"]:
+        commands.append(["dnf", "-y", "versionlock", "add", *plan["packages"]])
     if wants["hold_enabled"] and lock == "addlock":
         commands.append(["zypper", "--non-interactive", "addlock", *plan["packages"]])
     return [*commands, plan["initramfs_command"]]
@@ -65,17 +67,21 @@ def _pacman(plan: dict[str, Any], lock: str, data: dict[str, Any], names: list[s
     return [["pacman", "--sync", "--needed", "--noconfirm", *plan["header_packages"], *names]]
 
 
-def removal_commands(manager: str, packages: list[str], initramfs_command: list[str]) -> list[list[str]]:
-    """Argument lists for a plan of state absent; *packages* are those that are installed."""
+def removal_commands(platform: dict[str, Any], packages: list[str]) -> list[list[str]]:
+    """Argument lists for a plan of state absent; *packages* are those to remove."""
     if not packages:
         return []
+    unlock = {
+        "apt-mark": [["apt-mark", "unhold", *packages]],
+        "module-stream": [["dnf", "-y", "module", "reset", "nvidia-driver"]],
+        "versionlock": [["dnf", "-y", "versionlock", "delete", "*nvidia*"]],
+        "addlock": [["zypper", "--non-interactive", "removelock", *packages]],
+        "ignore-pkg": [],
+    }[platform["lock"]]
     remove = {
-        "apt": [["apt-mark", "unhold", *packages], ["apt-get", "purge", "--yes", "--auto-remove", *packages]],
-        "dnf": [["dnf", "-y", "remove", *packages]],
-        "zypper": [
-            ["zypper", "--non-interactive", "removelock", *packages],
-            ["zypper", "--non-interactive", "remove", "--clean-deps", *packages],
-        ],
-        "pacman": [["pacman", "--remove", "--recursive", "--noconfirm", *packages]],
-    }[manager]
-    return [*remove, initramfs_command]
+        "apt": ["apt-get", "purge", "--yes", "--auto-remove"],
+        "dnf": ["dnf", "-y", "remove"],
+        "zypper": ["zypper", "--non-interactive", "remove", "--clean-deps"],
+        "pacman": ["pacman", "--remove", "--recursive", "--noconfirm"],
+    }[platform["package_manager"]]
+    return [*unlock, [*remove, *packages], list(platform["initramfs_command"])]

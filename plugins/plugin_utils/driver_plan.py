@@ -196,4 +196,4 @@ def _plan_absent(plan: dict[str, Any], facts: dict[str, Any], wants: dict[str, A
     if platform["package_manager"] == "apt":
         plan["package_files"] = [files.absent(PATH), files.absent(files.UNATTENDED)]
     gone = [*plan["packages"], *plan["nvml_packages"]]
-    plan["commands"] = removal_commands(platform["package_manager"], gone, plan["initramfs_command"])
+    plan["commands"] = removal_commands(platform, gone)

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_plan import driver_plan
-from tests.unit.golden.hosts import PLATFORMS, host
+from tests.unit.golden.hosts import PLATFORMS, driver, host, package
 
 GOLDEN = Path(__file__).parent / "golden"
 UPDATE = os.environ.get("UPDATE_GOLDEN") == "1"
@@ -37,9 +37,12 @@ CASES = {
     ),
     "branch-535": (["a100"], {"branch": 535}),
     "branch-580": (["a100"], {"branch": 580}),
+    "version": (["a100"], {"version": "580.105.08"}),
+    "version-535": (["p4"], {"version": "535.216.03"}),
     "image-build": ([], {"gpu_required": False}),
     "secure-boot": (["a100"], {}),
     "absent": (["a100"], {"state": "absent"}),
+    "absent-fresh": (["a100"], {"state": "absent", "nvml_enabled": False}),
 }
 
 
@@ -49,6 +52,9 @@ def _plans(platform):
         facts = host(platform, *cards)
         if case == "secure-boot":
             facts["system"]["secure_boot"] = "enabled"
+        if case == "absent":
+            names = plans["a100"]["packages"]
+            facts["driver"] = driver(packages=[package(name, "1") for name in names])
         plans[case] = driver_plan(facts, wants)
     return plans
 
