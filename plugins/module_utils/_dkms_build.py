@@ -1,0 +1,182 @@
+# Copyright: (c) 2026, gpufleet.nvidia contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kernel modules built on the host by DKMS: what is built for which kernel, building, and why a build failed."""
+
+from __future__ import annotations
+
+import re
+from collections import namedtuple
+
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
+
+TREE = "/var/lib/dkms"
+SOURCES = "/usr/src"
+NO_AUTOINSTALL = "/etc/dkms/no-autoinstall"
+ARCHITECTURES = ("x86_64", "aarch64", "amd64", "arm64")
+
+# name, version: of the DKMS module; kernels: {release: True when the files are in /lib/modules too}
+Built = namedtuple("Built", "name version kernels")
+
+
+def is_nvidia(name):
+    """True for the DKMS name of a GPU driver; GPUDirect Storage (nvidia-fs) and peer memory are other projects."""
+    return bool(re.fullmatch(r"nvidia(?!-fs\b|-peermem|-p2p|-gds)(-[a-z0-9.-]+)?", name))
+
+
+def parse_link(name):
+    """Kernel release in the name of a link such as `kernel-6.1.0-50-amd64-x86_64`; None for anything else."""
+    match = re.fullmatch(r"kernel-(.+)-({})".format("|".join(ARCHITECTURES)), name)
+    return match.group(1) if match else None
+
+
+def observe(system):
+    """Every NVIDIA module in DKMS's tree, as [Built]; reads folders only, as `dkms status` does but in no time.
+
+    A kernel counts when DKMS has installed the module for it; its value is False when the file is gone from
+    /lib/modules, which DKMS calls a difference between built and installed module.
+    """
+    found = {}
+    for name in system.entries(TREE):
+        if not is_nvidia(name):
+            continue
+        entries = system.entries(f"{TREE}/{name}")
+        for version in entries:
+            if re.match(r"\d", version):
+                found.setdefault((name, version), {})
+        for entry in entries:
+            kernel = parse_link(entry)
+            target = system.link(f"{TREE}/{name}/{entry}") if kernel else None
+            if target:
+                found.setdefault((name, target.split("/")[0]), {})[kernel] = module_file_exists(system, kernel)
+    return [Built(name, version, kernels) for (name, version), kernels in sorted(found.items())]
+
+
+def module_file_exists(system, kernel):
+    """True when a file of NVIDIA's modules lies where DKMS puts it for that kernel."""
+    base = f"/lib/modules/{kernel}"
+    return any(
+        entry.startswith("nvidia") and ".ko" in entry
+        for folder in ("updates/dkms", "extra", "updates", "kernel/drivers/video")
+        for entry in system.entries(f"{base}/{folder}")
+    )
+
+
+def versions_by_kernel(built):
+    """{kernel release: version} of what is installed completely."""
+    return {kernel: item.version for item in built for kernel, intact in item.kernels.items() if intact}
+
+
+def sources(system, version):
+    """Names of NVIDIA's source trees in /usr/src that have exactly that version and can be built."""
+    suffix = "-" + version
+    return [
+        entry[: -len(suffix)]
+        for entry in system.entries(SOURCES)
+        if entry.endswith(suffix) and is_nvidia(entry[: -len(suffix)]) and system.exists(f"{SOURCES}/{entry}/dkms.conf")
+    ]
+
+
+def others(system):
+    """Names of modules in DKMS's tree that are not NVIDIA's."""
+    return [
+        name
+        for name in system.entries(TREE)
+        if not is_nvidia(name) and any(re.match(r"\d", v) for v in system.entries(f"{TREE}/{name}"))
+    ]
+
+
+def leftovers(built, system, wanted=None):
+    """[Built] without a source tree any more, or all but those of the *wanted* version when one is given."""
+    return [
+        item
+        for item in built
+        if not system.exists(f"{SOURCES}/{item.name}-{item.version}/dkms.conf")
+        and (wanted is None or item.version != wanted)
+    ]
+
+
+def default_kernels(system):
+    """The running kernel where its modules are on this disk; in an image or container every kernel that is."""
+    running = (system.read("/proc/sys/kernel/osrelease") or "").strip()
+    installed = [name for name in system.entries("/lib/modules") if system.exists(f"/lib/modules/{name}/modules.dep")]
+    return [running] if running in installed else installed
+
+
+def without_headers(system, kernels):
+    """Those of the kernels for which nothing can be built because their headers are not there."""
+    return [k for k in kernels if not system.exists(system.real(f"/lib/modules/{k}/build") + "/Makefile")]
+
+
+def argv_install(name, version, kernel, force=False):
+    """Build and install in one; DKMS must be told the kernel, `uname -r` is another one in an image or container."""
+    return ["dkms", "install", "-m", name, "-v", version, "-k", kernel] + (["--force"] if force else [])
+
+
+def argv_remove(name, version):
+    return ["dkms", "remove", "-m", name, "-v", version, "--all"]
+
+
+def decisive_lines(log, limit=25):
+    """The lines of a make.log that tell why: the first errors, then the tail; at most *limit*, none twice."""
+    lines = [line.rstrip() for line in log.splitlines() if line.strip()]
+    errors = [
+        line
+        for line in lines
+        if re.search(
+            r"(\b(fatal )?error\b ?:|: Error \d|\*\*\* |undefined reference|No such file|not found|Killed)", line, re.I
+        )
+    ][: limit // 2]
+    tail = [line for line in lines[-(limit - len(errors)) :] if line not in errors]
+    return [line for line in lines if line in errors or line in tail][:limit] if len(lines) <= limit else errors + tail
+
+
+def failure_log(system, name, version, kernel, since=None):
+    """(path, text) of the newest make.log that tells about this build; (None, '') when there is none.
+
+    since: seconds since the epoch; older logs belong to an earlier build.
+    """
+    base = f"{TREE}/{name}/{version}"
+    paths = [f"{base}/build/make.log"]
+    paths += [f"{base}/{kernel}/{machine}/log/make.log" for machine in system.entries(f"{base}/{kernel}")]
+    for path in paths:
+        text = system.read(path)
+        if text and (since is None or (system.modified(path) or 0) >= since):
+            return path, text
+    return None, ""
+
+
+def failure_sentence(system, name, version, kernel, result):
+    """What failed, the lines that say why, and what to do."""
+    path, text = failure_log(system, name, version, kernel)
+    lines = decisive_lines(text or (result.out + "\n" + result.err))
+    where = f"{path} says:" if path else "dkms said:"
+    return (
+        f"The {name} {version} modules could not be built for kernel {kernel} (dkms ended with {result.rc}). {where}\n"
+        + "\n".join(lines)
+    )
+
+
+def build(system, name, version, kernel, timeout, force=False):
+    """Build and install one module for one kernel, and look at the result rather than at the exit status alone.
+
+    :raises NvidiaError: with the decisive lines of make.log
+    """
+    result = system.run(argv_install(name, version, kernel, force), timeout=timeout)
+    done = any(i.name == name and i.version == version and i.kernels.get(kernel) for i in observe(system))
+    if result.rc != 0 or not done:
+        raise NvidiaError(failure_sentence(system, name, version, kernel, result))
+
+
+def quietly(system, action):
+    """action() with DKMS's package trigger switched off, unless modules of others depend on it.
+
+    The trigger does not know the kernels that we want, and a build that fails in it leaves packages half configured.
+    """
+    if system.exists(NO_AUTOINSTALL) or others(system):
+        return action()
+    system.write(NO_AUTOINSTALL, "The driver's modules are built after the package transaction.\n")
+    try:
+        return action()
+    finally:
+        system.remove(NO_AUTOINSTALL)
