@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -47,7 +48,7 @@ CASES = {
 
 
 def _plans(platform):
-    plans = {}
+    plans: dict[str, Any] = {}
     for case, (cards, wants) in CASES.items():
         facts = host(platform, *cards)
         if case == "secure-boot":
