@@ -87,7 +87,7 @@ def parse_simulation(text):
 
 def parse_madison(text):
     """{name: [versions, newest first]} from `apt-cache madison NAMES`; an unknown name is missing."""
-    versions = {}
+    versions: dict = {}
     for line in text.splitlines():
         fields = [field.strip() for field in line.split("|")]
         if len(fields) == 3 and fields[2] and not fields[2].endswith("Sources"):
@@ -99,7 +99,8 @@ def parse_madison(text):
 
 def parse_sources(text):
     """{name: source package} from `apt-cache show NAME=VERSION ...`."""
-    sources, name = {}, None
+    sources: dict = {}
+    name = None
     for line in text.splitlines():
         key, _colon, value = line.partition(": ")
         if key == "Package":
@@ -157,8 +158,8 @@ def lock_sentence(system, text, waited):
     pid, command = lock_holder(system, text)
     who = "a process that is not visible" if pid is None else f"process {pid} ({command or 'unknown command'})"
     return (
-        f"The package manager's lock {lock_path(text)} was still held by {who} after {waited} s. Let that process finish "
-        "(unattended-upgrades and cloud-init do this after a boot) and run again, or raise lock_timeout."
+        f"The package manager's lock {lock_path(text)} was still held by {who} after {waited} s. Let that process "
+        "finish (unattended-upgrades and cloud-init do this after a boot) and run again, or raise lock_timeout."
     )
 
 

@@ -36,7 +36,7 @@ def observe(system):
     A kernel counts when DKMS has installed the module for it; its value is False when the file is gone from
     /lib/modules, which DKMS calls a difference between built and installed module.
     """
-    found = {}
+    found: dict = {}
     for name in system.entries(TREE):
         if not is_nvidia(name):
             continue

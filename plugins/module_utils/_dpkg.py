@@ -85,7 +85,7 @@ def held(packages):
 
 def driver_version(packages):
     """The upstream version that most of the driver's coupled packages have; None without a driver."""
-    count = {}
+    count: dict = {}
     for name in closure(packages):
         if is_coupled(packages[name]):
             version = upstream(packages[name].version)

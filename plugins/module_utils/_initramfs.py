@@ -9,7 +9,7 @@ from collections import namedtuple
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
 
-# build: argv with {kernel}; each: one kernel a call; lists: argv that prints an image's files; images: where they may be
+# build: argv with {kernel}; each: one kernel a call; lists: argv that prints an image's files; images: where they lie
 Tool = namedtuple("Tool", "name build each lists images")
 # image: path or None; modified: seconds since the epoch or None
 Image = namedtuple("Image", "kernel image modified")

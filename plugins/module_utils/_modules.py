@@ -27,8 +27,8 @@ REASONS = (
     ("Required key not available", TRUST),
     (
         "No such device",
-        "The module found no card that it can drive: there is none, nouveau or vfio-pci has it, the firmware gave it no "
-        "memory (Above 4G decoding), or this flavour does not support it; see the kernel log.",
+        "The module found no card that it can drive: there is none, nouveau or vfio-pci has it, the firmware gave it "
+        "no memory (Above 4G decoding), or this flavour does not support it; see the kernel log.",
     ),
     ("not found", "The running kernel has no such module; build it for this kernel, or boot one that has it."),
     ("Exec format error", "The module was built for another kernel or with another compiler."),

@@ -1,0 +1,102 @@
+# Copyright: (c) 2026, gpufleet.nvidia contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the driver came to this machine: by packages, by NVIDIA's runfile, or not at all."""
+
+from __future__ import annotations
+
+import re
+
+RUNFILE_TRACES = ("/usr/bin/nvidia-uninstall", "/usr/bin/nvidia-installer")
+# Packages that carry a part of the driver, by what they are built from or how they are called.
+DRIVER_SOURCE = re.compile(r"nvidia-(graphics-drivers|open-gpu-kernel|persistenced|settings|modprobe|xconfig|driver)")
+DRIVER_NAME = re.compile(
+    r"(nvidia-(driver|kernel|open|dkms|utils|compute|smi|firmware|headless|persistenced|settings|modprobe|fabricmanager|imex|gfx|video)"
+    r"|libnvidia-|libcuda1|libnvcuvid|cuda-drivers|kmod-nvidia|firmware-nvidia|linux-modules-nvidia|xserver-xorg-video-nvidia"
+    r"|nvidia(-lts)?(-open)?(-dkms)?$|nvidia-tesla)"
+)
+
+
+def is_driver_package(name, source):
+    return bool(DRIVER_SOURCE.match(source or "") or DRIVER_NAME.match(name)) and "toolkit" not in name
+
+
+def parse_dpkg_status(text):
+    """Installed driver packages from dpkg's status file; held and half-configured ones say so.
+
+    :returns: list of ``{name, version, source, held, state}``
+    """
+    packages = []
+    for block in (text or "").split("\n\n"):
+        if "nvidia" not in block and "libcuda" not in block:
+            continue
+        fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line and line[0] != " ")
+        wanted, _, state = (fields.get("Status", "") + "  ").split(" ")[:3]
+        name = fields.get("Package", "")
+        source = fields.get("Source", name).split(" ")[0]
+        if state in ("installed", "half-configured", "unpacked", "half-installed") and is_driver_package(name, source):
+            packages.append(
+                {
+                    "name": name,
+                    "version": fields.get("Version"),
+                    "source": source,
+                    "held": wanted == "hold",
+                    "state": state,
+                }
+            )
+    return packages
+
+
+def parse_rpm(text, locks):
+    """Lines of ``name version source`` from rpm; *locks* is the text of dnf's versionlock list."""
+    packages = []
+    for line in (text or "").splitlines():
+        words = line.split(" ")
+        if len(words) == 3 and is_driver_package(words[0], ""):
+            held = f"{words[0]}-" in locks or f'name = "{words[0]}"' in locks
+            packages.append(
+                {"name": words[0], "version": words[1], "source": words[2], "held": held, "state": "installed"}
+            )
+    return packages
+
+
+def parse_pacman(text, config):
+    """Lines of ``name version`` from pacman; IgnorePkg in *config* is its hold."""
+    ignored = {word for line in re.findall(r"^\s*IgnorePkg\s*=(.*)$", config, flags=re.M) for word in line.split()}
+    rows = [line.split(" ") for line in (text or "").splitlines() if line.count(" ") == 1]
+    return [
+        {"name": name, "version": version, "source": name, "held": name in ignored, "state": "installed"}
+        for name, version in rows
+        if is_driver_package(name, "")
+    ]
+
+
+def packages(system, package_manager):
+    if package_manager == "apt":
+        return parse_dpkg_status(system.read("/var/lib/dpkg/status"))
+    if package_manager in ("dnf", "zypper"):
+        query = ["rpm", "-qa", "--qf", r"%{NAME} %{VERSION}-%{RELEASE} %{SOURCERPM}\n"]
+        places = ("/etc/dnf/plugins/versionlock.list", "/etc/dnf/versionlock.toml", "/etc/zypp/locks")
+        return parse_rpm(system.run(query, timeout=20).out, "\n".join(system.read(path) or "" for path in places))
+    if package_manager == "pacman":
+        return parse_pacman(system.run(["pacman", "-Q"], timeout=20).out, system.read("/etc/pacman.conf") or "")
+    return []
+
+
+def runfile(system, found):
+    """Traces of NVIDIA's installer. A package may own the same path (Debian's alternatives), so packages explain it away."""
+    trace = next((path for path in RUNFILE_TRACES if system.exists(path) and system.link(path) is None), None)
+    if trace is None or any(package["name"].startswith("nvidia-installer") for package in found):
+        return None
+    log = system.read("/var/log/nvidia-installer.log") or ""
+    versions = re.findall(r"driver version:?\s+(\d+\.\d+(?:\.\d+)?)", log, flags=re.I) or re.findall(
+        r"\(version:? (\d+\.\d+(?:\.\d+)?)\)", log
+    )
+    return {"uninstaller": trace, "version": versions[-1] if versions else None}
+
+
+def observe(system, package_manager):
+    found = packages(system, package_manager)
+    traces = runfile(system, found)
+    method = {(True, True): "mixed", (True, False): "packages", (False, True): "runfile", (False, False): "none"}
+    return {"method": method[bool(found), traces is not None], "packages": found, "runfile": traces}

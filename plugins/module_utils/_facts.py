@@ -1,0 +1,78 @@
+# Copyright: (c) 2026, gpufleet.nvidia contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All observers in one round trip: what ansible_facts['nvidia'] is made of."""
+
+from __future__ import annotations
+
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _apt_sources as apt_sources
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _driver as driver
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _kernel as kernel
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _nvml as nvml
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _os as os_facts
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _pci as pci
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _persistence as persistence
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._coherence import coherence
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._place import place
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
+
+SUBSETS = ("system", "kernel", "pci", "driver", "nvml", "persistence")
+NEEDS = {
+    "kernel": ("system",),
+    "pci": ("system",),
+    "driver": ("system", "kernel", "pci"),
+    "nvml": ("system", "kernel", "pci", "driver"),
+    "persistence": ("system", "kernel", "pci", "driver", "nvml"),
+}
+
+
+def wanted(subsets):
+    """The subsets to gather: ``all``, names, and ``!name`` to leave one out; what a subset needs comes with it.
+
+    :raises NvidiaError: for a name that is none
+    """
+    unknown = sorted({word.lstrip("!") for word in subsets} - {*SUBSETS, "all"})
+    if unknown:
+        raise NvidiaError(f"gather_subset has {', '.join(unknown)}, which is none of all, {', '.join(SUBSETS)}.")
+    named = {word for word in subsets if not word.startswith("!")} or {"all"}
+    chosen = set(SUBSETS) if "all" in named else named
+    chosen = {need for name in chosen for need in (*NEEDS.get(name, ()), name)}
+    return [name for name in SUBSETS if name in chosen and f"!{name}" not in subsets]
+
+
+def gather(system, subsets, python, interpreter, machine, user_id, timeout):
+    """``ansible_facts['nvidia']``; see RETURN of gpu_facts for its shape.
+
+    :param python: version of the Python that runs; :param interpreter: its path; :param machine: the processor's name
+    :param timeout: seconds that NVML may take
+    """
+    names = wanted(subsets)
+    facts = {"gathered": names, "partial": []}
+    if "system" in names:
+        facts["system"] = {**os_facts.observe(system, python, user_id), "machine": machine}
+        facts["repositories"] = apt_sources.observe(system) if facts["system"]["package_manager"] == "apt" else []
+    if "kernel" in names:
+        facts["kernel"] = kernel.observe(system)
+    if "pci" in names:
+        facts["pci"] = pci.observe(system)
+        facts["nouveau"] = driver.observe_others(system, facts["pci"])
+    if "driver" in names:
+        facts["driver"] = driver.observe(system, facts["kernel"], facts["system"]["package_manager"])
+    if "nvml" in names:
+        loaded = facts["driver"]["loaded"]
+        facts["nvml"], facts["gpus"], partial = nvml.observe(system, interpreter, facts["pci"], loaded, timeout)
+        facts["partial"] += partial
+    if "persistence" in names:
+        service_manager = facts["system"]["service_manager"]
+        facts["persistence"] = persistence.observe(system, facts.get("gpus", []), service_manager)
+    if "pci" in names:
+        facts["place"] = place(
+            facts["system"]["container"],
+            facts["system"]["hypervisor"],
+            facts["pci"],
+            facts.get("gpus", []),
+            system.entries("/sys/class/mdev_bus"),
+        )
+    if "driver" in names:
+        facts["coherence"] = coherence(facts)
+    return facts

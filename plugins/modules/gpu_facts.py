@@ -1,0 +1,168 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, gpufleet.nvidia contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One probe for everything that the collection decides on."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: gpu_facts
+short_description: Finds out what a GPU host is, in one round trip
+version_added: 0.1.0
+author: gpufleet.nvidia contributors (@gpufleet)
+description:
+  - Reads NVIDIA's functions on the PCI bus, the kernels, the driver (loaded, on disk for each kernel, libraries, packages),
+    each GPU through NVML, and the persistence daemon; says whether the driver is of one piece.
+  - Works without a driver, a GPU or NVML. What is absent is a value, never a failure.
+  - sysfs, procfs and package databases come first; whatever is executed has a time-out, and what could not be read is in
+    RV(ansible_facts.nvidia.partial) with its reason.
+extends_documentation_fragment: [gpufleet.nvidia.attributes]
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  platform:
+    platforms: linux
+requirements:
+  - nvidia-ml-py on the target, for the subset V(nvml); a distribution's package of it will do
+options:
+  gather_subset:
+    description:
+      - What to read; what a subset needs comes with it. A name with C(!) before it is left out.
+      - V(system) is the operating system; V(kernel) the kernels; V(pci) the cards; V(driver) modules, libraries and packages;
+        V(nvml) each GPU; V(persistence) the daemon.
+    type: list
+    elements: str
+    default: [all]
+  timeout:
+    description: Seconds that NVML may take before it is given up.
+    type: int
+    default: 20
+seealso:
+  - module: gpufleet.nvidia.driver_facts
+"""
+
+EXAMPLES = r"""
+- name: Read everything
+  gpufleet.nvidia.gpu_facts:
+
+- name: Say what the host is
+  ansible.builtin.debug:
+    msg: "{{ ansible_facts['nvidia'].coherence.verdict }}: {{ ansible_facts['nvidia'].coherence.reasons }}"
+
+- name: Read all but NVML, on a host whose card is known to hang
+  gpufleet.nvidia.gpu_facts:
+    gather_subset: ["!nvml"]
+"""
+
+RETURN = r"""
+ansible_facts:
+  description: What was read, below one key.
+  returned: always
+  type: dict
+  contains:
+    nvidia:
+      description: The facts of the GPU stack.
+      type: dict
+      returned: always
+      contains:
+        system:
+          description: Distribution, package and service manager, container, hypervisor, Secure Boot state, boot id.
+          type: dict
+          returned: subset system
+        repositories:
+          description: apt's enabled entries, one for each suite.
+          type: list
+          elements: dict
+          returned: subset system
+        kernel:
+          description: The running kernel, the one that boots next, and each installed one with its headers and initramfs.
+          type: dict
+          returned: subset kernel
+        pci:
+          description: NVIDIA's functions with address, ids, architecture, bound driver and memory regions.
+          type: list
+          elements: dict
+          returned: subset pci
+        nouveau:
+          description: Whether nouveau or nova is loaded, drives a card, or is kept from loading.
+          type: dict
+          returned: subset pci
+        place:
+          description: C(bare_metal), C(passthrough), C(vgpu_guest), C(vgpu_host) or C(container).
+          type: str
+          returned: subset pci
+        driver:
+          description: Loaded module, modules on disk by kernel, DKMS, library, and the install method with its packages.
+          type: dict
+          returned: subset driver
+        nvml:
+          description: Whether NVML answers, why not, and the versions that it gives.
+          type: dict
+          returned: subset nvml
+        gpus:
+          description: Each GPU as NVML shows it. Memory in MiB, power in watts, temperature in degrees Celsius.
+          type: list
+          elements: dict
+          returned: subset nvml
+        persistence:
+          description: The daemon's unit as systemd sees it, and the mode that the GPUs are in.
+          type: dict
+          returned: subset persistence
+        coherence:
+          description: One verdict, C(absent), C(coherent), C(needs_reload), C(needs_reboot) or C(broken), with reasons.
+          type: dict
+          returned: subset driver
+        partial:
+          description: What could not be read, and why.
+          type: list
+          elements: dict
+          returned: always
+        gathered:
+          description: The subsets that were read.
+          type: list
+          elements: str
+          returned: always
+"""
+
+import os
+import sys
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._facts import gather
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import ModuleSystem, NvidiaError
+
+ARGUMENT_SPEC = {
+    "gather_subset": {"type": "list", "elements": "str", "default": ["all"]},
+    "timeout": {"type": "int", "default": 20},
+}
+
+
+def ensure(params, system):
+    """The facts, through *system*; nothing is changed."""
+    facts = gather(
+        system,
+        params["gather_subset"],
+        python=f"{sys.version_info[0]}.{sys.version_info[1]}",
+        interpreter=sys.executable,
+        machine=os.uname().machine,
+        user_id=os.getuid(),
+        timeout=params["timeout"],
+    )
+    return {"changed": False, "ansible_facts": {"nvidia": facts}}
+
+
+def main():
+    module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True)
+    try:
+        result = ensure(module.params, ModuleSystem(module))
+    except NvidiaError as exc:
+        module.fail_json(msg=str(exc))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
