@@ -21,11 +21,12 @@ def keep(loaded: Loaded) -> None:
 
 def kept() -> Loaded:
     found: dict[str, Any] = json.loads(STATE.read_text())
-    return Loaded(**{**found, "nvidia": Module(*found["nvidia"]) if found["nvidia"] else None})
+    module = Module(*found.pop("nvidia")) if found["nvidia"] else found.pop("nvidia")
+    return Loaded(module, **{name: tuple(values) for name, values in found.items()})
 
 
 def given_module(host: dict[str, Any]) -> Module | None:
-    """Gives the driver that the host is told to have loaded; its flavour is the first that the profile's first card can have."""
+    """Gives the driver that the host is told to have loaded; its flavour is the first that the first card can have."""
     profile = host["profile"]
     preset = profile.get("driver", {})
     version = host.get("loaded") or preset.get("loaded")
@@ -43,6 +44,7 @@ def boot() -> int:
     host = machine.configuration()
     release = machine.kernel()
     present.mount_all()
+    present.hide_container()
     running = f"{release}\n" if release else (present.OUTER / "osrelease").read_text()
     (present.TREE / "osrelease").write_text(running)
     show(host, at_boot(host["profile"], machine.disk(release), given_module(host)))
@@ -61,19 +63,24 @@ def load(path: str) -> int:
     name = machine.modinfo(file, "name").replace("-", "_")
     if name == "nouveau":
         if not loaded.nouveau and not loaded.nvidia and host["profile"].get("gpus"):
-            show(host, with_nouveau(host["profile"]))
+            show(host, with_nouveau(host["profile"])._replace(others=loaded.others))
         return 0
     if name in loaded.modules:
         return errno.EEXIST
-    if name != "nvidia":
-        if loaded.nvidia and name in NVIDIA_MODULES:
-            show(host, loaded._replace(modules=[*loaded.modules, name]))
+    if name in NVIDIA_MODULES and name != "nvidia":
+        if loaded.nvidia:
+            show(host, loaded._replace(modules=(*loaded.modules, name)))
         return 0 if loaded.nvidia else errno.ENOENT
-    found = with_nvidia(host["profile"], Module(machine.modinfo(file, "version"), machine.flavour_of(machine.modinfo(file, "license"))))
+    if name != "nvidia":
+        show(host, loaded._replace(others=tuple(sorted({*loaded.others, name}))))
+        return 0
+    found = with_nvidia(
+        host["profile"], Module(machine.modinfo(file, "version"), machine.flavour_of(machine.modinfo(file, "license")))
+    )
     # As the driver does it: no card that it supports, or only such as another driver has, is "No such device".
     if found.nvidia is None or loaded.nouveau:
         return errno.ENODEV
-    show(host, found._replace(modules=["nvidia"]))
+    show(host, found._replace(modules=("nvidia",), others=loaded.others))
     return 0
 
 
@@ -94,11 +101,15 @@ def unload(name: str) -> int:
     name = name.replace("-", "_")
     if name == "nouveau" and loaded.nouveau:
         return errno.EWOULDBLOCK
+    if name in loaded.others:
+        show(host, loaded._replace(others=tuple(other for other in loaded.others if other != name)))
+        return 0
     if name not in loaded.modules:
         return errno.ENOENT
     if loaded.users(name) or (name == "nvidia" and in_use()):
         return errno.EWOULDBLOCK
-    show(host, Loaded() if name == "nvidia" else loaded._replace(modules=[m for m in loaded.modules if m != name]))
+    rest = loaded._replace(modules=tuple(module for module in loaded.modules if module != name))
+    show(host, Loaded(others=loaded.others) if name == "nvidia" else rest)
     return 0
 
 

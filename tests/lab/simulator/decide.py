@@ -1,4 +1,4 @@
-"""What the simulated kernel has loaded: decided from the profile, from what is on the host's disk and from what was asked for."""
+"""What the simulated kernel has loaded: decided from the profile, the host's disk and what was asked for."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ NVIDIA_MODULES = {
     "nvidia_drm": [],
 }
 CUDA_OF_BRANCH = {
-    470: 11040, 510: 11060, 515: 11070, 520: 11080, 525: 12000, 530: 12010, 535: 12020, 545: 12030, 550: 12040, 555: 12050, 560: 12060,
-    565: 12070, 570: 12080, 575: 12090, 580: 13000, 590: 13010, 595: 13020, 610: 13030, 615: 13040,
+    470: 11040, 510: 11060, 515: 11070, 520: 11080, 525: 12000, 530: 12010, 535: 12020, 545: 12030, 550: 12040,
+    555: 12050, 560: 12060, 565: 12070, 570: 12080, 575: 12090, 580: 13000, 590: 13010, 595: 13020, 610: 13030, 615: 13040,
 }  # fmt: skip
 
 
@@ -36,12 +36,16 @@ class Disk(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """What is loaded: NVIDIA's driver and which of its modules, nouveau, and the addresses of the cards that each has."""
+    """What is loaded: NVIDIA's driver and which of its modules, the cards that it and nouveau have, and other modules.
+
+    Cards are named by their addresses.
+    """
 
     nvidia: Module | None = None
-    nvidia_gpus: list[str] = []
-    modules: list[str] = []
-    nouveau_gpus: list[str] = []
+    nvidia_gpus: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    nouveau_gpus: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
     @property
     def nouveau(self) -> bool:
@@ -57,13 +61,13 @@ def branch_of(version: str) -> int:
 
 
 def cuda_version(version: str) -> int:
-    """Gives the CUDA version of a driver as NVML counts it, 12020 for 12.2: that of the newest branch that is not newer."""
+    """Gives a driver's CUDA version as NVML counts it, 12020 for 12.2: that of the newest branch that is not newer."""
     known = [branch for branch in CUDA_OF_BRANCH if branch <= branch_of(version)]
     return CUDA_OF_BRANCH[max(known)] if known else 11000
 
 
 def supports(gpu: dict[str, Any], module: Module) -> bool:
-    """Says whether the driver would take this card: its branch must reach it, and its flavour must be one that the card can have."""
+    """Says whether the driver takes this card: its branch must reach it, and its flavour must suit it."""
     branches = gpu["branches"]
     branch = branch_of(module.version)
     if branch < int(branches["first"]) or (branches.get("last") is not None and branch > int(branches["last"])):
@@ -73,16 +77,16 @@ def supports(gpu: dict[str, Any], module: Module) -> bool:
 
 def with_nvidia(profile: dict[str, Any], module: Module) -> Loaded:
     """Gives the state in which nvidia has been loaded and nouveau is absent; nvidia stays out when no card suits it."""
-    takes = [str(gpu["address"]) for gpu in profile.get("gpus", []) if supports(gpu, module)]
-    return Loaded(module, takes, list(NVIDIA_MODULES)) if takes else Loaded()
+    takes = tuple(str(gpu["address"]) for gpu in profile.get("gpus", []) if supports(gpu, module))
+    return Loaded(module, takes, tuple(NVIDIA_MODULES)) if takes else Loaded()
 
 
 def with_nouveau(profile: dict[str, Any]) -> Loaded:
-    return Loaded(nouveau_gpus=[str(gpu["address"]) for gpu in profile["gpus"] if gpu.get("nouveau", True)])
+    return Loaded(nouveau_gpus=tuple(str(gpu["address"]) for gpu in profile["gpus"] if gpu.get("nouveau", True)))
 
 
 def at_boot(profile: dict[str, Any], disk: Disk, given: Module | None) -> Loaded:
-    """Decides what a booting kernel loads. ``given`` is a driver that the host is told to have loaded, whatever is on its disk."""
+    """Decides what a booting kernel loads. ``given`` is a driver that counts as loaded, whatever is on the disk."""
     if given is not None:
         return with_nvidia(profile, given)
     if profile.get("nouveau") and profile.get("gpus") and not disk.nouveau_barred:

@@ -1,4 +1,4 @@
-"""Puts the stand-ins for libnvidia-ml and libnvidia-cfg before NVIDIA's own libraries, and takes them away with these."""
+"""Puts stand-ins for libnvidia-ml and libnvidia-cfg before NVIDIA's own, and takes them away with these."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def present() -> dict[str, str]:
 
 
 def place(given: str | None) -> None:
-    """Makes the folder of stand-ins match the installed libraries; ``given`` is a version that counts as installed everywhere."""
+    """Makes the folder of stand-ins match the installed libraries; ``given`` is a version that counts as installed."""
     target = wanted(given)
     if target == present() and SEARCH.exists():
         return

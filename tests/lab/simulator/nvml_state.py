@@ -8,9 +8,19 @@ from .decide import Loaded, cuda_version
 
 MIB = 1024 * 1024
 ARCHITECTURES = {
-    "kepler": 2, "maxwell": 3, "pascal": 4, "volta": 5, "turing": 6, "ampere": 7, "ada": 8, "hopper": 9, "blackwell": 10, "rubin": 13,
+    "kepler": 2, "maxwell": 3, "pascal": 4, "volta": 5, "turing": 6, "ampere": 7, "ada": 8, "hopper": 9,
+    "blackwell": 10, "rubin": 13,
 }  # fmt: skip
-BRANDS = {"quadro": 1, "tesla": 2, "grid": 4, "geforce": 5, "titan": 6, "quadro_rtx": 12, "nvidia_rtx": 13, "nvidia": 14}
+BRANDS = {
+    "quadro": 1,
+    "tesla": 2,
+    "grid": 4,
+    "geforce": 5,
+    "titan": 6,
+    "quadro_rtx": 12,
+    "nvidia_rtx": 13,
+    "nvidia": 14,
+}
 VIRTUALIZATION = {"none": 0, "passthrough": 1, "vgpu": 2, "host_vgpu": 3, "host_vsga": 4}
 
 
@@ -50,7 +60,9 @@ def gpu_keys(gpu: dict[str, Any], index: int, minors: dict[str, int]) -> dict[st
             keys[name] = round(float(nvml[f"{name}_watts"]) * 1000)
     for name in ("ecc", "mig"):
         if nvml.get(name) is not None:
-            keys[f"{name}_current"], keys[f"{name}_pending"] = (int(nvml[name][when]) for when in ("current", "pending"))
+            keys[f"{name}_current"], keys[f"{name}_pending"] = (
+                int(nvml[name][when]) for when in ("current", "pending")
+            )
     for link in nvml.get("nvlinks", []):
         keys[f"nvlink.{link['link']}.state"] = int(link.get("active", True))
         if link.get("peer"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from typing import Any
 
 NVIDIA = "10de"
@@ -15,7 +16,7 @@ AUDIO_DRIVER = "snd_hda_intel"
 def functions(profile: dict[str, Any]) -> list[dict[str, Any]]:
     """Gives every PCI function of the profile: the cards, what sits on the same board, and the rest of the machine.
 
-    Each has address, vendor, device, subsystem ("vvvv:dddd"), class, revision, numa_node, bars and kind (gpu or another word).
+    Each has address, vendor, device, subsystem ("vvvv:dddd"), class, revision, numa_node, bars and kind (gpu ...).
     """
     found = []
     for gpu in profile.get("gpus", []):
@@ -30,7 +31,7 @@ def functions(profile: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def resource_text(bars: list[dict[str, Any]]) -> str:
-    """Gives the file ``resource``: one line of start, end and flags per BAR; a BAR without a start has not been assigned."""
+    """Gives the file ``resource``: start, end and flags, one line per BAR; one without a start is not assigned."""
     lines = ["0x0000000000000000 0x0000000000000000 0x0000000000000000"] * RESOURCES
     for bar in bars:
         flags = FLAGS[bar.get("type", "memory")]
@@ -109,9 +110,9 @@ def files(function: dict[str, Any], driver: str | None) -> dict[str, str]:
     return texts
 
 
-def drivers(profile: dict[str, Any], nvidia: list[str], nouveau: list[str]) -> dict[str, str]:
-    """Gives the bound driver of each function by address; ``nvidia`` and ``nouveau`` are the cards' addresses that each has."""
+def drivers(profile: dict[str, Any], nvidia: Iterable[str], nouveau: Iterable[str]) -> dict[str, str]:
+    """Gives the bound driver of each function by address; ``nvidia`` and ``nouveau`` hold addresses of their cards."""
     bound = {str(f["address"]): str(f["driver"]) for f in functions(profile) if f.get("driver")}
-    bound.update({address: "nvidia" for address in nvidia})
-    bound.update({address: "nouveau" for address in nouveau})
+    bound.update(dict.fromkeys(nvidia, "nvidia"))
+    bound.update(dict.fromkeys(nouveau, "nouveau"))
     return bound

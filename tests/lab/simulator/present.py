@@ -1,4 +1,4 @@
-"""Shows a state at the machine's boundaries: trees under /run, bound once over sysfs and procfs and rewritten in place later."""
+"""Shows a state at the machine's boundaries: trees under /run, bound over sysfs and procfs, rewritten in place."""
 
 from __future__ import annotations
 
@@ -60,8 +60,18 @@ def mount_all() -> None:
         bind(TREE / name, target)
     for name, target in FILES.items():
         write(TREE / name, "")
-        if Path(target).exists():  # a kernel without module support has no /proc/modules; programs are led to ours by kernel_stand_in.c
+        if (
+            Path(target).exists()
+        ):  # a kernel without module support has no /proc/modules; programs are led to ours by kernel_stand_in.c
             bind(TREE / name, target)
+
+
+def hide_container() -> None:
+    """The host plays a whole machine, so what names the container that it runs in is covered as well."""
+    words = Path("/proc/1/environ").read_bytes().split(b"\0")
+    (TREE / "environ").write_bytes(b"\0".join(word for word in words if not word.startswith(b"container")))
+    bind(TREE / "environ", "/proc/1/environ")
+    Path("/run/systemd/container").unlink(missing_ok=True)
 
 
 def show_pci(profile: dict[str, Any], loaded: Loaded) -> None:
@@ -96,11 +106,15 @@ def show_modules(loaded: Loaded) -> None:
     for entry in (OUTER / "module").iterdir():
         if not entry.name.startswith(("nvidia", "nouveau")):
             link(tree / entry.name, str(entry))
-    for name in [*(["nouveau"] if loaded.nouveau else []), *loaded.modules]:
-        holders = [] if name == "nouveau" else loaded.users(name)
+    for name in [*(["nouveau"] if loaded.nouveau else []), *loaded.modules, *loaded.others]:
+        holders = loaded.users(name) if name in loaded.modules else []
         # nouveau drives the console of a machine that has just been installed, so it is in use.
-        own = {"initstate": "live", "refcnt": str(1 if name == "nouveau" else len(holders)), "coresize": str(texts.SIZES[name])}
-        if loaded.nvidia and name != "nouveau":
+        own = {
+            "initstate": "live",
+            "refcnt": str(1 if name == "nouveau" else len(holders)),
+            "coresize": str(texts.SIZES.get(name, texts.SIZES["other"])),
+        }
+        if loaded.nvidia and name in loaded.modules:
             own.update(version=loaded.nvidia.version, taint=TAINTS[loaded.nvidia.flavour])
         else:
             own.update(taint="")
@@ -138,7 +152,12 @@ def show_nodes(loaded: Loaded) -> None:
             node.unlink()
     if loaded.nvidia is None:
         return
-    for name in [*(f"nvidia{n}" for n in range(len(loaded.nvidia_gpus))), "nvidiactl", "nvidia-uvm", "nvidia-uvm-tools"]:
+    for name in [
+        *(f"nvidia{n}" for n in range(len(loaded.nvidia_gpus))),
+        "nvidiactl",
+        "nvidia-uvm",
+        "nvidia-uvm-tools",
+    ]:
         os.mknod(f"/dev/{name}", stat.S_IFCHR, NULL)
         os.chmod(f"/dev/{name}", 0o666)
 
@@ -148,9 +167,13 @@ def show_nvml(profile: dict[str, Any], loaded: Loaded) -> None:
     partial = RUN / "nvml.new"
     write(partial, nvml_state.text(profile, loaded))
     partial.rename(RUN / "nvml.state")
-    empty(PERSISTENCE)
-    for gpu in profile.get("gpus", []) if loaded.nvidia else []:
-        if gpu["address"] in loaded.nvidia_gpus:
+    PERSISTENCE.mkdir(exist_ok=True)
+    for entry in PERSISTENCE.iterdir():
+        if entry.name.removesuffix(".legacy") not in loaded.nvidia_gpus:
+            entry.unlink()
+    for gpu in profile.get("gpus", []):
+        # A file that is there stays: somebody may hold its lock.
+        if gpu["address"] in loaded.nvidia_gpus and not (PERSISTENCE / gpu["address"]).exists():
             write(PERSISTENCE / gpu["address"], "")
             os.chmod(PERSISTENCE / gpu["address"], 0o666)
             if gpu["nvml"].get("persistence_mode"):

@@ -7,7 +7,14 @@ from typing import Any
 from .decide import Loaded, Module
 
 GCC = "12.2.0 (Debian 12.2.0-14+deb12u1)"
-SIZES = {"nvidia": 56827904, "nvidia_uvm": 1540096, "nvidia_modeset": 1314816, "nvidia_drm": 77824, "nouveau": 2424832}
+SIZES = {
+    "nvidia": 56827904,
+    "nvidia_uvm": 1540096,
+    "nvidia_modeset": 1314816,
+    "nvidia_drm": 77824,
+    "nouveau": 2424832,
+    "other": 65536,
+}
 NVIDIA_CHARACTER_DEVICES = ("195 nvidia", "195 nvidia-modeset", "195 nvidiactl", "511 nvidia-uvm")
 # The driver's parameters that a person asks about most; the real file has some forty lines of this form.
 PARAMETERS = {
@@ -39,7 +46,7 @@ QUOTED = ("RegistryDwords", "RegistryDwordsPerDevice", "RmMsg", "GpuBlacklist", 
 
 
 def version_text(module: Module, builder: str = "", gcc: str = GCC) -> str:
-    """Gives /proc/driver/nvidia/version, which has one shape for the open module and another for the proprietary one."""
+    """Gives /proc/driver/nvidia/version, whose shape differs between the open and the proprietary module."""
     if module.flavour == "open":
         head = f"NVIDIA UNIX Open Kernel Module for x86_64  {module.version}  Release Build  ({builder or 'root@'})  "
     else:
@@ -75,6 +82,8 @@ def parameters_text(changed: dict[str, str]) -> str:
 def modules_text(outer: str, loaded: Loaded) -> str:
     """Gives /proc/modules: the machine's own, with the graphics drivers as simulated."""
     lines = [line for line in outer.splitlines() if not line.startswith(("nvidia", "nouveau"))]
+    for name in loaded.others:
+        lines.insert(0, f"{name} {SIZES['other']} 0 - Live 0x0000000000000000")
     if loaded.nouveau:
         lines.insert(0, f"nouveau {SIZES['nouveau']} 1 - Live 0x0000000000000000")
     if loaded.nvidia:
