@@ -165,7 +165,7 @@ def _fill(
         header_packages=for_kernels(platform["headers"], choice, plan["kernels"]) if build == "dkms" else [],
         nvml_packages=list(platform["nvml"]["packages"]) if wants["nvml_enabled"] else [],
         persistence={key: render([value], choice, "")[0] for key, value in platform["persistence"].items()},
-        load_modules=["nvidia", "nvidia-uvm"],
+        load_modules=["nvidia", "nvidia_uvm"],
     )
     own = for_kernels(choice.offer["compute"] + choice.offer["graphics"], choice, plan["kernels"])
     plan["remove"] = [name for name in driver_names(platform, plan["kernels"]) if name not in (*plan["packages"], *own)]
