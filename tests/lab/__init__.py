@@ -1,1 +1,1 @@
-"""The lab: real Debian hosts in containers, reached over SSH, with graphics cards that are simulated at the machine's boundaries."""
+"""The lab: real Debian hosts in containers, reached over SSH; only their graphics cards are simulated."""

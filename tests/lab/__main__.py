@@ -46,7 +46,9 @@ def free_address(taken: set[str]) -> str:
 
 def up(args: argparse.Namespace) -> int:
     if args.inventory and (args.name or args.address or args.loaded):
-        raise LabError("With -i the inventory says which hosts there are: leave the name and the options of one host out.")
+        raise LabError(
+            "With -i the inventory says which hosts there are: leave the name and the options of one host out."
+        )
     needs.provide(CACHE / "needs.log")
     keys.provide()
     if args.inventory:
@@ -69,7 +71,8 @@ def ls(args: argparse.Namespace) -> int:
         say("no hosts; `python -m tests.lab up` makes one")
     for record in [] if args.json else records:
         loaded = f"  loaded {record['loaded']}" if record["loaded"] else ""
-        print(f"{record['name']:<20} {record['state']:<8} {record['release']:<9} {record['profile']:<16} {record['address']}{loaded}")
+        cards = f"{record['profile']:<16} {record['address']}{loaded}"
+        print(f"{record['name']:<20} {record['state']:<8} {record['release']:<9} {cards}")
     return 0
 
 
@@ -99,9 +102,10 @@ def down(args: argparse.Namespace) -> int:
 
 
 def status(_args: argparse.Namespace) -> int:
-    say(f"hosts: {', '.join(r.name + ('' if r.running else ' (stopped)') for r in host.every()) or 'none'}, under {HOSTS}")
-    images = sorted(path for path in IMAGES.glob("*") if path.is_dir())
-    say(f"images: {', '.join(f'{path.name} ({image.age_days(path):.1f} days)' for path in images) or 'none'}, under {IMAGES}")
+    hosts = [record.name + ("" if record.running else " (stopped)") for record in host.every()]
+    say(f"hosts: {', '.join(hosts) or 'none'}, under {HOSTS}")
+    images = [f"{path.name} ({image.age_days(path):.1f} days)" for path in sorted(IMAGES.glob("*")) if path.is_dir()]
+    say(f"images: {', '.join(images) or 'none'}, under {IMAGES}")
     missing = needs.missing_packages()
     say(f"key: {KEY if KEY.exists() else 'none yet'}; packages missing here: {', '.join(missing) or 'none'}")
     return 0

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import collections
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 HEARTBEAT = 10.0
 
@@ -37,7 +39,7 @@ def duration(seconds: float) -> str:
 
 @contextmanager
 def step(what: str) -> Iterator[None]:
-    """Says ``what`` at once, then again with the elapsed time every HEARTBEAT seconds, and how long it took in the end."""
+    """Says ``what`` at once, every HEARTBEAT seconds with the elapsed time, and how long it took in the end."""
     started = time.monotonic()
     over = threading.Event()
 
@@ -63,27 +65,43 @@ def run(argv: Sequence[str | Path], *, log: Path | None = None, env: Mapping[str
     """
     words = [str(word) for word in argv]
     environment = {**os.environ, "LC_ALL": "C.UTF-8", **(env or {})}
+    with log.open("ab") if log else tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        began = out.tell()
+        try:
+            child = subprocess.Popen(
+                words,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out if log else err,
+                start_new_session=True,
+            )
+        except FileNotFoundError as exc:
+            raise LabError(f"{words[0]} is not on this machine; the lab needs it.") from exc
+        code = wait(child)
+        said = log.read_bytes()[began:] if log else contents(out)
+        if code != 0:
+            spoken = (b"" if log else contents(err)) or said
+            last = "\n".join(f"    {line}" for line in spoken.decode(errors="replace").strip().splitlines()[-12:])
+            where = f" (all of it is in {log})" if log else ""
+            raise LabError(f"`{' '.join(words[:4])} …` ended with {code}{where}:\n{last}")
+    return "" if log else said.decode(errors="replace")
+
+
+def contents(stream: IO[bytes]) -> bytes:
+    stream.seek(0)
+    return stream.read()
+
+
+def wait(child: subprocess.Popen[bytes]) -> int:
+    """Waits for a program; when we are interrupted it is ended first, with all that it has started."""
     try:
-        if log is None:
-            done = subprocess.run(words, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-            said, out = done.stderr or done.stdout, done.stdout
-        else:
-            with log.open("a", encoding="utf-8", errors="replace") as stream:
-                start = stream.tell()
-                done = subprocess.run(
-                    words, env=environment, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, check=False
-                )
-            said, out = ("", "") if done.returncode == 0 else (read_from(log, start), "")
-    except FileNotFoundError as exc:
-        raise LabError(f"{words[0]} is not on this machine; the lab needs it.") from exc
-    if done.returncode != 0:
-        lines = "\n".join(f"    {line}" for line in collections.deque(said.strip().splitlines(), maxlen=12))
-        where = f" (all of it is in {log})" if log else ""
-        raise LabError(f"`{' '.join(words[:4])} …` ended with {done.returncode}{where}:\n{lines}")
-    return out
-
-
-def read_from(path: Path, start: int) -> str:
-    with path.open(encoding="utf-8", errors="replace") as stream:
-        stream.seek(start)
-        return stream.read()
+        return child.wait()
+    except BaseException:
+        for sign in (signal.SIGTERM, signal.SIGKILL):
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, sign)
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(timeout=10)
+                break
+        raise

@@ -86,7 +86,9 @@ def leftovers() -> list[str]:
 def check(wanted: Wanted, others: list[Record]) -> None:
     """Raises LabError when the host cannot be made as wanted."""
     if not NAME.fullmatch(wanted.name):
-        raise LabError(f"{wanted.name!r} cannot be a host's name here: small letters, digits and hyphens, at most 42, please.")
+        raise LabError(
+            f"{wanted.name!r} cannot be a host's name here: small letters, digits and hyphens, at most 42, please."
+        )
     if wanted.release not in RELEASES:
         raise LabError(f"{wanted.name}: lab_release is {wanted.release!r}; the lab has {' and '.join(RELEASES)}.")
     if not re.fullmatch(r"127(\.\d{1,3}){3}", wanted.address) or wanted.address == "127.0.0.1":
@@ -112,7 +114,7 @@ def furnish(root: Path, wanted: Wanted) -> None:
 
 
 def up(wanted: Wanted) -> Record:
-    """Makes and starts a host; one that is up stays as it is, one that was shut down starts again with all that it had."""
+    """Makes and starts a host; one that is up stays as it is, one that was shut down starts again with its disk."""
     with image.locked(HOSTS / f".{wanted.name}.lock", f"{wanted.name}: another lab is at work on it, waiting"):
         record = read(wanted.name)
         check(wanted, every())
@@ -129,7 +131,8 @@ def up(wanted: Wanted) -> Record:
             else:
                 remove(wanted.name)
             raise
-        say(f"{wanted.name}: started in {duration(time.monotonic() - began)} ({wanted.release}, {wanted.profile}, {wanted.address})")
+        took = duration(time.monotonic() - began)
+        say(f"{wanted.name}: started in {took} ({wanted.release}, {wanted.profile}, {wanted.address})")
         return started
 
 
@@ -160,13 +163,19 @@ def wait_for_login(record: Record, log: Path) -> None:
     end = time.monotonic() + START_LIMIT
     while True:
         probe = subprocess.run(
-            keys.ssh_command(record.address, ["true"]), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            keys.ssh_command(record.address, ["true"]),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if probe.returncode == 0:
             return
         if not record.running or time.monotonic() > end:
             tail = "\n".join(f"    {line}" for line in log.read_text(errors="replace").splitlines()[-12:])
-            raise LabError(f"{record.name}: no login over SSH ({probe.stderr.strip()}). The end of its console:\n{tail}")
+            raise LabError(
+                f"{record.name}: no login over SSH ({probe.stderr.strip()}). The end of its console:\n{tail}"
+            )
         time.sleep(0.1)
 
 

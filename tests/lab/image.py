@@ -17,15 +17,31 @@ from tests.lab import mirror
 from tests.lab.console import LabError, run, say, step
 from tests.lab.places import IMAGES
 
-# What a server has that was installed a minute ago: init, a kernel with its initramfs, SSH, Python for Ansible. No headers, no
-# DKMS, no compiler: bringing these is the roles' work.
-PACKAGES = (
-    "apt-utils busybox ca-certificates dbus initramfs-tools iproute2 kmod linux-image-amd64 openssh-server pciutils procps python3 "
-    "python3-apt sudo systemd systemd-sysv udev zstd"
-).split()
+# What a server has that was installed a minute ago: init, a kernel with its initramfs, SSH, Python for Ansible.
+# No headers, no DKMS, no compiler: bringing these is the roles' work.
+PACKAGES = [
+    "apt-utils",
+    "busybox",
+    "ca-certificates",
+    "dbus",
+    "initramfs-tools",
+    "iproute2",
+    "kmod",
+    "linux-image-amd64",
+    "openssh-server",
+    "pciutils",
+    "procps",
+    "python3",
+    "python3-apt",
+    "sudo",
+    "systemd",
+    "systemd-sysv",
+    "udev",
+    "zstd",
+]
 # What would otherwise start by itself at some time and hold apt's locks, or act on the machine that all hosts share.
 MASKED = ("apt-daily.timer", "apt-daily-upgrade.timer", "systemd-timesyncd.service", "systemd-udevd.service")
-# The archive drops a kernel's headers when the next kernel comes, so an image with an old kernel has no headers to install.
+# The archive drops a kernel's headers when the next kernel comes: an image with an old kernel has none to install.
 OLDEST_DAYS = 6
 APT_SETTINGS = 'APT::Keep-Downloaded-Packages "true";\nBinary::apt::APT::Keep-Downloaded-Packages "true";\n'
 
@@ -73,7 +89,11 @@ def locked(path: Path, waiting: str) -> Iterator[None]:
 
 def bootstrap(wanted: Recipe, tree: Path, log: Path) -> None:
     """Installs the base system into ``tree``."""
-    lines = [f"deb [signed-by={mirror.KEYRING}] {uri} {suite} {' '.join(mirror.COMPONENTS)}" for uri, suites in wanted.sources for suite in suites]
+    lines = [
+        f"deb [signed-by={mirror.KEYRING}] {uri} {suite} {' '.join(mirror.COMPONENTS)}"
+        for uri, suites in wanted.sources
+        for suite in suites
+    ]
     options = [f"--aptopt={line}" for line in wanted.apt_settings.splitlines()]
     names = ",".join(wanted.packages)
     run(["mmdebstrap", "--variant=minbase", f"--include={names}", *options, wanted.release, tree, *lines], log=log)
@@ -110,7 +130,7 @@ def age_days(folder: Path) -> float:
 
 def build(wanted: Recipe, folder: Path) -> None:
     """Builds beside ``folder`` and renames at the end, so that a folder of that name is always whole."""
-    # Only the holder of this image's lock comes here, so what lies there is left over from a build that was interrupted.
+    # Only the holder of this image's lock comes here, so what lies there is left over from an interrupted build.
     partial = folder.with_name(f"partial-{folder.name}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

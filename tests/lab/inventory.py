@@ -28,10 +28,14 @@ def parse(text: str) -> list[Wanted]:
         if "lab_release" not in own:
             continue
         if not own.get("ansible_host"):
-            raise LabError(f"{name} has lab_release but no ansible_host; give it an address in 127.0.0.0/8, as 127.0.10.1.")
+            raise LabError(
+                f"{name} has lab_release but no ansible_host; give it an address in 127.0.0.0/8, as 127.0.10.1."
+            )
         loaded = own.get("lab_loaded")
         profile = str(own.get("lab_profile") or DEFAULT_PROFILE)
-        hosts.append(Wanted(name, str(own["lab_release"]), profile, str(loaded) if loaded else None, str(own["ansible_host"])))
+        hosts.append(
+            Wanted(name, str(own["lab_release"]), profile, str(loaded) if loaded else None, str(own["ansible_host"]))
+        )
     return hosts
 
 

@@ -1,4 +1,4 @@
-"""SSH: one key for the user, one for all hosts, and the command that uses them. Host keys are checked as anywhere else."""
+"""SSH: one key for the user, one for all hosts, and the command that uses them. Host keys are checked."""
 
 from __future__ import annotations
 

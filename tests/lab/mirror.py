@@ -18,7 +18,7 @@ AUTHORITIES = Path("/usr/local/share/ca-certificates")
 
 
 class Mirror(NamedTuple):
-    """``archive`` serves the suites RELEASE and RELEASE-updates, ``security`` RELEASE-security; a None is not used here."""
+    """``archive`` serves RELEASE and, with ``updates``, RELEASE-updates; ``security`` RELEASE-security, if any."""
 
     archive: str
     security: str | None
@@ -50,11 +50,13 @@ def parse_targets(text: str) -> Mirror | None:
 def find() -> Mirror:
     """Asks apt. The variables LAB_MIRROR and LAB_SECURITY_MIRROR come first, for machines that are not Debian."""
     if os.environ.get("LAB_MIRROR"):
-        return Mirror(os.environ["LAB_MIRROR"].rstrip("/"), os.environ.get("LAB_SECURITY_MIRROR", "").rstrip("/") or None, True)
+        return Mirror(
+            os.environ["LAB_MIRROR"].rstrip("/"), os.environ.get("LAB_SECURITY_MIRROR", "").rstrip("/") or None, True
+        )
     found = parse_targets(run(["apt-get", "indextargets", "--format", FORMAT, "Created-By: Packages"]))
     if found is None:
         raise LabError(
-            "apt on this machine is not configured for a Debian archive, so the lab does not know where to take Debian from. "
+            "apt on this machine knows no Debian archive, so the lab does not know where to take Debian from. "
             "Set LAB_MIRROR to the address of one, and LAB_SECURITY_MIRROR to that of its security archive."
         )
     return found
@@ -71,7 +73,8 @@ def suites(mirror: Mirror, release: str) -> list[tuple[str, list[str]]]:
 def sources_text(mirror: Mirror, release: str) -> str:
     """Gives the host's debian.sources (deb822)."""
     return "\n".join(
-        f"Types: deb\nURIs: {uri}\nSuites: {' '.join(names)}\nComponents: {' '.join(COMPONENTS)}\nSigned-By: {KEYRING}\n"
+        f"Types: deb\nURIs: {uri}\nSuites: {' '.join(names)}\n"
+        f"Components: {' '.join(COMPONENTS)}\nSigned-By: {KEYRING}\n"
         for uri, names in suites(mirror, release)
     )
 

@@ -20,7 +20,9 @@ def control_group(name: str) -> Path:
         fields, _, rest = line.partition(" - ")
         if rest.startswith("cgroup2 "):
             return Path(fields.split(" ")[4]) / f"gpufleet-lab-{name}"
-    raise LabError("This machine has no control groups of the second version (cgroup2) mounted; systemd hosts need them.")
+    raise LabError(
+        "This machine has no control groups of the second version (cgroup2) mounted; systemd hosts need them."
+    )
 
 
 def nspawn_command(name: str, root: Path, binds: dict[Path, str]) -> list[str]:
@@ -42,7 +44,7 @@ def nspawn_command(name: str, root: Path, binds: dict[Path, str]) -> list[str]:
 
 
 def start_time(pid: int) -> int | None:
-    """Gives the start time of a process in clock ticks, which tells it from a later one of the same number; None: no such process."""
+    """Gives a process's start time in clock ticks, which tells it from a later one of its number; None: not there."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
     except OSError:
@@ -59,8 +61,17 @@ def start(name: str, root: Path, binds: dict[Path, str], log: Path) -> int:
     """Starts the host and gives its supervisor's process id."""
     group = control_group(name)
     group.mkdir(exist_ok=True)
-    argv = ["sh", "-c", f"echo $$ > {group}/cgroup.procs || exit 1; {SUPERVISOR}", "lab", *nspawn_command(name, root, binds)]
-    environment = {"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
+    argv = [
+        "sh",
+        "-c",
+        f"echo $$ > {group}/cgroup.procs || exit 1; {SUPERVISOR}",
+        "lab",
+        *nspawn_command(name, root, binds),
+    ]
+    environment = {
+        "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+        "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",
+    }
     with log.open("ab") as stream:
         process = subprocess.Popen(
             argv,

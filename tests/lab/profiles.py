@@ -18,14 +18,15 @@ CLASS = re.compile(r"0x[0-9a-f]{6}")
 UUID = re.compile(r"GPU-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PROFILE_KEYS = {"description", "nouveau", "gpus", "devices", "driver", "build"}
 GPU_KEYS = {
-    "address", "name", "architecture", "device", "subsystem", "class", "numa_node", "iommu_group", "irq", "sriov_totalvfs", "gsp",
-    "dma_bits", "branches", "flavours", "nouveau", "compute_capability", "uuid", "link", "bars", "functions", "nvml",
-}  # fmt: skip
+    *("address", "name", "architecture", "device", "subsystem", "class", "numa_node", "iommu_group", "irq", "gsp"),
+    *("sriov_totalvfs", "dma_bits", "branches", "flavours", "nouveau", "compute_capability", "uuid", "link", "bars"),
+    *("functions", "nvml"),
+}
 NVML_KEYS = {
-    "brand", "memory_total", "memory_reserved", "memory_used", "serial", "vbios", "board_part_number", "temperature",
-    "power_limit_watts", "power_default_limit_watts", "power_min_limit_watts", "power_max_limit_watts", "power_usage_watts", "ecc",
-    "mig", "nvlinks", "processes", "virtualization_mode", "persistence_mode",
-}  # fmt: skip
+    *("brand", "memory_total", "memory_reserved", "memory_used", "serial", "vbios", "board_part_number", "temperature"),
+    *("power_limit_watts", "power_default_limit_watts", "power_min_limit_watts", "power_max_limit_watts"),
+    *("power_usage_watts", "ecc", "mig", "nvlinks", "processes", "virtualization_mode", "persistence_mode"),
+}
 
 
 def names() -> list[str]:

@@ -18,7 +18,11 @@ LIBRARIES = {
     "nvcfg_stand_in.so": ["nvcfg_stand_in.c"],
     "kernel_stand_in.so": ["kernel_stand_in.c"],
 }
-SONAMES = {"nvml_stand_in.so": "libnvidia-ml.so.1", "nvcfg_stand_in.so": "libnvidia-cfg.so.1", "kernel_stand_in.so": "kernel_stand_in.so"}
+SONAMES = {
+    "nvml_stand_in.so": "libnvidia-ml.so.1",
+    "nvcfg_stand_in.so": "libnvidia-cfg.so.1",
+    "kernel_stand_in.so": "kernel_stand_in.so",
+}
 # Units, and the target that wants each; None: another unit starts it.
 UNITS = {
     "gpu-simulator.service": "sysinit.target",
@@ -50,13 +54,14 @@ def build() -> Path:
 
 
 def install(root: Path, profile: str, loaded: str | None) -> None:
-    """Puts the simulator into a host's tree, set to a profile; ``loaded`` is a driver version that is loaded from the start."""
+    """Puts the simulator into a host's tree, set to a profile; ``loaded`` is a driver version that counts as loaded."""
     home = root / HOME
     package = home / "simulator"
     package.mkdir(parents=True, exist_ok=True)
     for source in SIMULATOR.glob("*.py"):
         shutil.copyfile(source, package / source.name)
     for library in build().glob("*.so"):
+        (home / library.name).unlink(missing_ok=True)  # never written in place: programs may have it mapped
         shutil.copyfile(library, home / library.name)
         (home / library.name).chmod(0o755)
     configuration = {"profile": profiles.load(profile), "loaded": loaded}

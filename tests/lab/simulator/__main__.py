@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from . import libraries, machine, present
-from .decide import NVIDIA_MODULES, Loaded, Module, at_boot, with_nouveau, with_nvidia
+from .decide import NVIDIA_MODULES, Loaded, Module, at_boot, usual_flavour, with_nouveau, with_nvidia
 
 STATE = present.RUN / "loaded.json"
 
@@ -21,18 +21,18 @@ def keep(loaded: Loaded) -> None:
 
 def kept() -> Loaded:
     found: dict[str, Any] = json.loads(STATE.read_text())
-    module = Module(*found.pop("nvidia")) if found["nvidia"] else found.pop("nvidia")
-    return Loaded(module, **{name: tuple(values) for name, values in found.items()})
+    module = found.pop("nvidia")
+    return Loaded(Module(*module) if module else None, **{name: tuple(values) for name, values in found.items()})
 
 
 def given_module(host: dict[str, Any]) -> Module | None:
-    """Gives the driver that the host is told to have loaded; its flavour is the first that the first card can have."""
+    """Gives the driver that the host is told to have loaded."""
     profile = host["profile"]
     preset = profile.get("driver", {})
     version = host.get("loaded") or preset.get("loaded")
     if not version or not profile.get("gpus"):
         return None
-    return Module(version, preset.get("flavour") or profile["gpus"][0]["flavours"][0])
+    return Module(version, preset.get("flavour") or usual_flavour(profile, version))
 
 
 def show(host: dict[str, Any], loaded: Loaded) -> None:

@@ -13,7 +13,8 @@ NVIDIA_MODULES = {
 }
 CUDA_OF_BRANCH = {
     470: 11040, 510: 11060, 515: 11070, 520: 11080, 525: 12000, 530: 12010, 535: 12020, 545: 12030, 550: 12040,
-    555: 12050, 560: 12060, 565: 12070, 570: 12080, 575: 12090, 580: 13000, 590: 13010, 595: 13020, 610: 13030, 615: 13040,
+    555: 12050, 560: 12060, 565: 12070, 570: 12080, 575: 12090, 580: 13000, 590: 13010, 595: 13020, 610: 13030,
+    615: 13040,
 }  # fmt: skip
 
 
@@ -73,6 +74,12 @@ def supports(gpu: dict[str, Any], module: Module) -> bool:
     if branch < int(branches["first"]) or (branches.get("last") is not None and branch > int(branches["last"])):
         return False
     return bool(gpu["flavours"].count(module.flavour))
+
+
+def usual_flavour(profile: dict[str, Any], version: str) -> str:
+    """Gives the state with nvidia loaded and nouveau absent; nvidia stays out when no card suits it."""
+    every = all("open" in gpu["flavours"] for gpu in profile["gpus"])
+    return "open" if every and branch_of(version) >= 560 else "proprietary"
 
 
 def with_nvidia(profile: dict[str, Any], module: Module) -> Loaded:

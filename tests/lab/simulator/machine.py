@@ -112,7 +112,7 @@ def parameters() -> dict[str, str]:
 
 
 def library_version(name: str, root: Path = Path("/")) -> str | None:
-    """Gives the version of an installed library of NVIDIA's (libnvidia-ml.so): that of the file to which NAME.1 leads."""
+    """Gives the version of NVIDIA's installed library ``name``, that of the file to which NAME.1 leads."""
     for folder in LIBRARY_FOLDERS:
         link = root / folder / f"{name}.1"
         if link.exists():
