@@ -35,38 +35,27 @@ def target_kernels(facts: dict[str, Any], wanted: list[str]) -> tuple[list[str],
 
 
 def _resolve(word: str, kernel: dict[str, Any], images: list[str]) -> tuple[list[str], list[dict[str, str]]]:
-    choices = f"kernels with an image on this host are {listed(images)}"
+    choices = f"kernels with an image on this host: {listed(images)}"
+    if word == "installed" and images:
+        return list(images), []
+    if word in ("running", "next") and kernel.get(word) in images:
+        return [kernel[word]], []
+    if word in KEYWORDS and not images:
+        text = (
+            "No kernel image is installed on this host (a container, or an image build), so nvidia_driver_kernels:"
+            f" [{word}] means nothing. Install a kernel first, or name the release to build for."
+        )
+        return [], [error("kernel_none_installed", text)]
     if word == "running":
-        running = kernel.get("running")
-        if running and running in images:
-            return [running], []
-        return [], [
-            error(
-                "kernel_running_not_installed",
-                f"The running kernel {running} has no image on this host (a container, an image build, or a removed"
-                f" package), so no modules can be built to boot with it: {choices}. Set nvidia_driver_kernels to one of"
-                " them, or to installed.",
-            )
-        ]
+        text = (
+            f"The running kernel {kernel.get('running')} has no image on this host (a container, or a removed package),"
+            f" so no modules can be built to boot with it; {choices}. Set nvidia_driver_kernels to one of them, to next"
+            " or to installed."
+        )
+        return [], [error("kernel_running_not_installed", text)]
     if word == "next":
-        if kernel.get("next"):
-            return [kernel["next"]], []
-        return [], [
-            error(
-                "kernel_next_unknown",
-                f"Which kernel boots next could not be read on this host; {choices}. Name it in nvidia_driver_kernels.",
-            )
-        ]
-    if word == "installed":
-        if images:
-            return list(images), []
-        return [], [
-            error(
-                "kernel_none_installed",
-                "No kernel image is installed on this host, so nvidia_driver_kernels: [installed] means nothing."
-                " Install a kernel first, or name the release to build for.",
-            )
-        ]
+        text = f"Which kernel boots next could not be read; {choices}. Name it in nvidia_driver_kernels."
+        return [], [error("kernel_next_unknown", text)]
     if word in images:
         return [word], []
     return [word], [
@@ -80,8 +69,10 @@ def _resolve(word: str, kernel: dict[str, Any], images: list[str]) -> tuple[list
 
 def next_kernel_findings(facts: dict[str, Any], kernels: list[str]) -> list[dict[str, str]]:
     """A warning when another kernel boots next than those that get modules."""
-    following = (facts.get("kernel") or {}).get("next")
-    if not kernels or not following or following in kernels:
+    kernel = facts.get("kernel") or {}
+    following, installed = kernel.get("next"), kernel.get("installed") or []
+    bootable = any(row["release"] == following and row.get("image") for row in installed)
+    if not kernels or not bootable or following in kernels:
         return []
     return [
         warning(

@@ -43,8 +43,9 @@ def packages_of(facts: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def kernel_is_ours(facts: dict[str, Any]) -> bool:
-    """Whether the running kernel loads what this host installs: not so in a container."""
-    return facts.get("place") != "container"
+    """Whether the running kernel is one of this host's own; in a container it is another machine's."""
+    kernel = facts.get("kernel") or {}
+    return any(row["release"] == kernel.get("running") and row.get("image") for row in kernel.get("installed") or [])
 
 
 def _packages(facts: dict[str, Any], plan: dict[str, Any]) -> list[str]:
@@ -80,15 +81,14 @@ def _modules_on_disk(facts: dict[str, Any], plan: dict[str, Any]) -> list[str]:
     on_disk, dkms = driver.get("on_disk") or {}, driver.get("dkms") or []
     found = []
     for kernel in plan["kernels"]:
-        states = [
-            row["state"] for row in dkms if row.get("kernel") == kernel and row.get("module") == plan["module_name"]
-        ]
+        rows = [row for row in dkms if row.get("kernel") == kernel]
         module = on_disk.get(kernel)
-        if plan["build"] == "dkms" and not any(state.startswith("installed") for state in states):
-            seen = f"dkms says {listed(states)}" if states else "dkms does not know it"
+        if plan["build"] == "dkms" and not any(row["state"].startswith("installed") for row in rows):
+            states = listed([f"{row['module']} {row['state']}" for row in rows])
+            seen = f"dkms says {states}" if rows else "dkms has built nothing for it"
             found.append(
-                f"{plan['module_name']} is not installed for kernel {kernel} ({seen}): read the make.log under"
-                f" /var/lib/dkms/{plan['module_name']}, check that its headers are installed, then {RERUN}."
+                f"{plan['module_name']} is not installed for kernel {kernel} ({seen}): check that its headers are"
+                f" installed, read the make.log under /var/lib/dkms, then {RERUN}."
             )
         elif module is None:
             found.append(f"No NVIDIA module is on disk for kernel {kernel}: {RERUN}.")

@@ -8,7 +8,7 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_plan import
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_reboot import driver_reboot
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_verification import deviations
 from tests.unit.golden.converged import LOADED_OLD, LOADED_OPEN, OLD, VERSION, converged
-from tests.unit.golden.hosts import package
+from tests.unit.golden.hosts import kernel, package
 
 
 def test_a_converged_host_is_as_declared():
@@ -25,7 +25,7 @@ def test_a_converged_host_is_as_declared():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"driver.dkms": []}, [OLD, "does not know it", "make.log"]),
+        ({"driver.dkms": []}, [OLD, "has built nothing", "make.log"]),
         (
             {
                 "driver.dkms": [
@@ -38,7 +38,7 @@ def test_a_converged_host_is_as_declared():
                     }
                 ]
             },
-            ["dkms says added"],
+            ["dkms says nvidia-current added"],
         ),
         ({"driver.loaded": LOADED_OLD}, ["535.183.01", VERSION, "reboot"]),
         ({"driver.loaded": LOADED_OPEN}, ["the open one", "proprietary is declared"]),
@@ -98,9 +98,14 @@ def test_gpus_given_to_guests_are_not_missed():
 
 
 def test_a_container_does_not_load_modules():
-    facts = converged(place="container", **{"driver.loaded": None, "nvml": {"available": False, "reason": "no device"}})
-    assert deviations(facts, driver_plan(facts, {})) == []
-    assert driver_reboot(facts, driver_plan(facts, {}))["load_now"] is False
+    facts = converged(
+        kernel=kernel(OLD, running="6.8.12-host", following=OLD),
+        place="container",
+        **{"driver.loaded": None, "nvml": {"available": False, "reason": "no device"}},
+    )
+    plan = driver_plan(facts, {"kernels": ["installed"]})
+    assert deviations(facts, plan) == []
+    assert driver_reboot(facts, plan) == {"required": False, "reasons": [], "blocked": [], "load_now": False}
 
 
 def test_a_declaration_that_cannot_be_met_says_so():

@@ -63,7 +63,7 @@ BUILT = {OLD: module(VERSION, "proprietary"), NEW: module(VERSION, "proprietary"
         ({**TWO}, {}, False, False, False, []),
         ({"driver.loaded": None, "system.secure_boot": "enabled"}, {}, False, False, False, []),
         ({"driver.loaded": None, "pci": []}, {"gpu_required": False}, False, False, False, []),
-        ({"place": "container", "driver.loaded": LOADED_OLD}, {}, False, False, False, []),
+        ({"kernel": kernel(OLD, running="6.8.12-host"), "driver.loaded": LOADED_OLD}, {}, False, False, False, []),
         ({"driver.on_disk": {OLD: None}}, {"state": "absent"}, True, False, False, ["has been removed"]),
         ({"driver.loaded": None, "driver.on_disk": {OLD: None}}, {"state": "absent"}, False, False, False, []),
     ],
