@@ -88,4 +88,12 @@ def observe(system, gpus, service_manager):
     if service_manager == "systemd" and any(system.exists(f"{folder}/{UNIT}") for folder in UNIT_FOLDERS):
         shown = system.run(["systemctl", "show", UNIT, f"--property={','.join(PROPERTIES)}"], timeout=15)
         unit = parse_unit(parse_show(shown.out))
-    return {"unit": unit, "mode": mode(unit, gpus), "socket": system.exists(SOCKET)}
+    if unit is not None:
+        paths = [path for path in [unit["path"], *unit["drop_ins"]] if path]
+        unit["texts"] = {path: system.read(path) or "" for path in paths}
+    return {
+        "unit": unit,
+        "daemon": system.which("nvidia-persistenced"),
+        "mode": mode(unit, gpus),
+        "socket": system.exists(SOCKET),
+    }
