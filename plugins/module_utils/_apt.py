@@ -31,6 +31,11 @@ PRESEEDS = {
     ),
 }
 
+NOISE = re.compile(
+    r"(Reading |Building dep|Some packages could not|requested an imp|distribution that|or been moved|The following inf"
+    r"|Need to get|Get:|Selecting prev|Preparing to|Unpacking |\(Reading )"
+)
+
 # installs: {name: (old version or None, new version)}; removes: {name: version}
 Simulation = namedtuple("Simulation", "installs removes")
 
@@ -125,7 +130,7 @@ def is_stale(text):
 
 def excerpt(text, limit=20):
     """The decisive lines of apt's output: its errors first, then what dpkg said last."""
-    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    lines = [line.rstrip() for line in text.splitlines() if line.strip() and not NOISE.match(line)]
     errors = [
         line for line in lines if re.match(r"(E:|dpkg: error|Err:|W: .*(fail|could not)|.* (unmet|Depends:))", line)
     ]

@@ -15,6 +15,10 @@ SOURCES = "/usr/src"
 NO_AUTOINSTALL = "/etc/dkms/no-autoinstall"
 ARCHITECTURES = ("x86_64", "aarch64", "amd64", "arm64")
 
+ERROR_LINE = re.compile(
+    r"\b(fatal )?error\b ?:|: Error \d|\*\*\* |undefined reference|No such file|not found|Killed", re.I
+)
+
 # name, version: of the DKMS module; kernels: {release: True when the files are in /lib/modules too}
 Built = namedtuple("Built", "name version kernels")
 
@@ -67,13 +71,13 @@ def versions_by_kernel(built):
     return {kernel: item.version for item in built for kernel, intact in item.kernels.items() if intact}
 
 
-def sources(system, version):
-    """Names of NVIDIA's source trees in /usr/src that have exactly that version and can be built."""
+def sources(system, version, folder=SOURCES):
+    """Names of NVIDIA's source trees in the folder that have exactly that version and can be built."""
     suffix = "-" + version
     return [
         entry[: -len(suffix)]
-        for entry in system.entries(SOURCES)
-        if entry.endswith(suffix) and is_nvidia(entry[: -len(suffix)]) and system.exists(f"{SOURCES}/{entry}/dkms.conf")
+        for entry in system.entries(folder)
+        if entry.endswith(suffix) and is_nvidia(entry[: -len(suffix)]) and system.exists(f"{folder}/{entry}/dkms.conf")
     ]
 
 
@@ -119,36 +123,28 @@ def argv_remove(name, version):
 
 def decisive_lines(log, limit=25):
     """The lines of a make.log that tell why: the first errors, then the tail; at most *limit*, none twice."""
-    lines = [line.rstrip() for line in log.splitlines() if line.strip()]
-    errors = [
-        line
-        for line in lines
-        if re.search(
-            r"(\b(fatal )?error\b ?:|: Error \d|\*\*\* |undefined reference|No such file|not found|Killed)", line, re.I
-        )
-    ][: limit // 2]
-    tail = [line for line in lines[-(limit - len(errors)) :] if line not in errors]
-    return [line for line in lines if line in errors or line in tail][:limit] if len(lines) <= limit else errors + tail
+    lines = list(dict.fromkeys(line.rstrip() for line in log.splitlines() if line.strip()))
+    if len(lines) <= limit:
+        return lines
+    errors = [line for line in lines if ERROR_LINE.search(line)][: limit // 2]
+    return errors + [line for line in lines[len(errors) - limit :] if line not in errors]
 
 
-def failure_log(system, name, version, kernel, since=None):
-    """(path, text) of the newest make.log that tells about this build; (None, '') when there is none.
-
-    since: seconds since the epoch; older logs belong to an earlier build.
-    """
-    base = f"{TREE}/{name}/{version}"
+def failure_log(system, name, version, kernel, tree=TREE):
+    """(path, text) of the make.log that tells about this build; (None, '') when there is none."""
+    base = f"{tree}/{name}/{version}"
     paths = [f"{base}/build/make.log"]
     paths += [f"{base}/{kernel}/{machine}/log/make.log" for machine in system.entries(f"{base}/{kernel}")]
     for path in paths:
         text = system.read(path)
-        if text and (since is None or (system.modified(path) or 0) >= since):
+        if text:
             return path, text
     return None, ""
 
 
-def failure_sentence(system, name, version, kernel, result):
+def failure_sentence(system, name, version, kernel, result, tree=TREE):
     """What failed, the lines that say why, and what to do."""
-    path, text = failure_log(system, name, version, kernel)
+    path, text = failure_log(system, name, version, kernel, tree)
     lines = decisive_lines(text or (result.out + "\n" + result.err))
     where = f"{path} says:" if path else "dkms said:"
     return (
@@ -166,6 +162,23 @@ def build(system, name, version, kernel, timeout, force=False):
     done = any(i.name == name and i.version == version and i.kernels.get(kernel) for i in observe(system))
     if result.rc != 0 or not done:
         raise NvidiaError(failure_sentence(system, name, version, kernel, result))
+
+
+def trial(system, folder, version, kernel, timeout):
+    """Builds the sources that were unpacked below *folder* without touching DKMS's own tree.
+
+    :raises NvidiaError: with the decisive lines of make.log
+    """
+    tree = f"{folder}/dkms"
+    for name in sources(system, version, folder + SOURCES):
+        argv = ["dkms", "build", "-m", name, "-v", version, "-k", kernel]
+        system.run(["mkdir", "-p", tree])
+        result = system.run([*argv, "--sourcetree", folder + SOURCES, "--dkmstree", tree], timeout=timeout)
+        if result.rc != 0:
+            raise NvidiaError(
+                failure_sentence(system, name, version, kernel, result, tree)
+                + "\nThis was a trial; the driver that is installed was not touched."
+            )
 
 
 def quietly(system, action):

@@ -91,7 +91,11 @@ def plan(images, times, force=False):
             reason = "its configuration changed"
         else:
             continue
-        steps.append(Step(f"Rebuild the initramfs of {image.kernel}: {reason}", *image, reason))
+        steps.append(
+            Step(
+                f"Rebuild the initramfs of {image.kernel}: {reason}", image.kernel, image.image, image.modified, reason
+            )
+        )
     return steps
 
 

@@ -10,8 +10,10 @@ import time
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _apt, _dkms_build, _dpkg
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _packages_apt as look
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _packages_plan as decide
-from ansible_collections.gpufleet.nvidia.plugins.module_utils._packages_restore import restore
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._packages_restore import obtainable, restore
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
+
+TRIAL = "/var/tmp/gpufleet-nvidia-trial"
 
 
 def carry_out(system, params, before, plan, clock=time.monotonic):
@@ -28,9 +30,9 @@ def carry_out(system, params, before, plan, clock=time.monotonic):
             elif step.kind == "configure":
                 _apt.checked(system, params, ["dpkg", "--force-confold", "--configure", "-a"], "dpkg could not finish")
             elif step.kind == "transaction":
-                transact(system, params, step.data)
+                transact(system, params, before, step.data, [s.data for s in plan.steps if s.kind == "build"])
             elif step.kind == "build":
-                built += build(system, params, *step.data, clock=clock)
+                built += build(system, params, step.data[0], step.data[1], clock)
             elif step.kind == "purge":
                 names, orphans = step.data
                 words = ["purge", "--allow-change-held-packages", *names, *orphans]
@@ -61,10 +63,11 @@ def uninstall_runfile(system, argv, params):
         )
 
 
-def transact(system, params, data):
+def transact(system, params, before, data, builds):
     """One apt transaction; DKMS's own trigger is kept quiet meanwhile, because it knows neither the kernels that we
     want nor how to leave the package system whole when a build fails."""
     request, words, simulation = data
+    trial(system, params, before, simulation, builds)
     lines = [line for name, block in sorted(_apt.PRESEEDS.items()) if name in simulation.installs for line in block]
     if lines:
         system.run(["debconf-set-selections"], data="\n".join(lines) + "\n", timeout=60)
@@ -86,6 +89,36 @@ def transact(system, params, data):
             f"apt could not carry out the transaction (exit status {result.rc}).{missing}\n"
             + _apt.excerpt(result.out + "\n" + result.err)
         )
+
+
+def trial(system, params, before, simulation, builds):
+    """Builds the new modules in a folder of their own when there would be no way back.
+
+    Archives drop old versions, so a driver that moves can often not return; a build that fails must be known before.
+
+    :raises NvidiaError: with the decisive lines; nothing was changed then
+    """
+    moves = decide.moved(simulation)
+    source = next((name for name in sorted(simulation.installs) if _dpkg.is_dkms(name)), None)
+    _words, gone = obtainable(system, {name: old for name, (old, _new) in moves.items()})
+    if source is None or not any(_dpkg.is_driver(name, before.packages[name].source) for name in gone):
+        return
+    system.run(["rm", "-rf", TRIAL], timeout=60)
+    try:
+        package = f"{source}={simulation.installs[source][1]}"
+        system.run(["mkdir", "-p", "-m", "0755", TRIAL])
+        fetched = system.run(["env", f"--chdir={TRIAL}", "apt-get", "-q", "download", package], timeout=600)
+        files = [name for name in system.entries(TRIAL) if name.endswith(".deb")]
+        if not files or system.run(["dpkg-deb", "-x", f"{TRIAL}/{files[0]}", TRIAL], timeout=300).rc != 0:
+            raise NvidiaError(
+                f"{package} could not be fetched for a trial build; nothing was changed.\n"
+                + _apt.excerpt(fetched.out + "\n" + fetched.err)
+            )
+        for version, kernel in builds:
+            if not _dkms_build.without_headers(system, [kernel]):
+                _dkms_build.trial(system, TRIAL, version, kernel, params["timeout"])
+    finally:
+        system.run(["rm", "-rf", TRIAL], timeout=60)
 
 
 def build(system, params, version, kernel, clock=time.monotonic):

@@ -71,6 +71,8 @@ def restore(system, params, before):
             said += [f"purged again: {', '.join(todo.fresh)}"] if todo.fresh else []
             said += [f"back to {n} {todo.back[n]}" for n in words]
         for name, version, kernel in todo.builds:
+            if name not in _dkms_build.sources(system, version):
+                continue
             _dkms_build.build(system, name, version, kernel, params["timeout"])
             said.append(f"rebuilt {name} {version} for {kernel}")
         packages = _dpkg.parse_packages(system.run(_dpkg.QUERY).out)

@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from collections import namedtuple
 
-# query: prints name, version and source, tab separated (pacman: name version); pinned: word for an exact version or None;
-# hold, release, held: argv or None where holding is a matter of a configuration file
+# query: prints name, version and source, tab separated (pacman: name version); pinned: word for an exact version or
+# None; hold, release, held: argv, or None where holding is a matter of a configuration file
 Manager = namedtuple("Manager", "name query install pinned upgrade remove hold release held")
 
 RPM_QUERY = ("rpm", "-qa", "--qf", "%{NAME}\\t%{VERSION}-%{RELEASE}\\t%{SOURCERPM}\\n")
@@ -72,7 +72,8 @@ def parse_installed(text):
 
 
 def parse_held(text, names):
-    """Those of the names that the listing of locks holds: dnf prints NAME-EPOCH:VERSION or `Package name:`, zypper a table."""
+    """Those of the names that the listing of locks holds: dnf prints NAME-EPOCH:VERSION or
+    `Package name:`, zypper a table."""
     found = []
     for name in names:
         pattern = (
