@@ -25,13 +25,13 @@ def plan_disabled(plan: dict[str, Any], facts: dict[str, Any], seen: Seen) -> No
         plan["link"] = {"path": link, "target": None, "state": "absent"}
         plan["stop"] = seen.active
         plan["steps"].append(f"Remove {unit}, which the role had written")
-    elif seen.has_drop_in:
+    elif seen.drop_in is not None:
         plan["files"] = [{"path": drop_in, "state": "absent"}]
         plan["steps"].append(f"Remove the drop-in of {unit}")
-        if _link_is_ours(seen):
+        if seen.boot == "enabled" and not seen.installable:
             plan["link"] = {"path": link, "target": None, "state": "absent"}
             plan["steps"].append(f"Remove the link that starts {unit} at boot")
-        if seen.active and is_loaded(facts) and _command_is_ours(seen):
+        if seen.active and is_loaded(facts) and not unit_files.same_command(seen.packaged, seen.effective):
             plan["stop"] = plan["start"] = True
             plan["steps"].append(f"Restart {unit} with the distribution's command line")
     elif seen.kind == "absent" and (facts.get("persistence") or {}).get("mode") == "legacy":
@@ -39,19 +39,3 @@ def plan_disabled(plan: dict[str, Any], facts: dict[str, Any], seen: Seen) -> No
         plan["steps"].append("Turn the kernel's persistence mode off")
     if seen.kind == "masked":
         plan["findings"].append(note("persistence_masked", f"{unit} is masked on this host and stays so."))
-
-
-def _command_is_ours(seen: Seen) -> bool:
-    """Whether the command line in force comes from our drop-in; without its text, by the flag that no package gives."""
-    if seen.drop_in is not None:
-        return not unit_files.same_command(seen.packaged, seen.effective)
-    return "--persistence-mode" in seen.effective.split()
-
-
-def _link_is_ours(seen: Seen) -> bool:
-    """A unit without [Install] starts at boot through a link that no package makes."""
-    if seen.boot != "enabled":
-        return False
-    if seen.switchable is not None:
-        return not seen.switchable
-    return _command_is_ours(seen)

@@ -30,8 +30,8 @@ def no_daemon(why: str, legacy_ok: bool) -> Finding:
     if legacy_ok:
         return warning(
             "persistence_legacy",
-            f"No persistence daemon can run on this host ({why}): persistence mode is set in the kernel module, where it is"
-            " deprecated and lost at the next boot; run the playbook after each boot.",
+            f"No persistence daemon can run on this host ({why}): persistence mode is set in the kernel module, where it"
+            " is deprecated and lost at the next boot; run the playbook after each boot.",
         )
     return error(
         "persistence_no_daemon",
@@ -47,8 +47,8 @@ def refusals(facts: dict[str, Any], wants: dict[str, Any]) -> list[Finding]:
     return [
         error(
             "persistence_uvm",
-            f"persistenced_uvm_enabled is true, but nvidia-persistenced of branch {number} has no UVM persistence mode: take"
-            f" a driver of branch {UVM_SINCE} or newer, or leave the variable out.",
+            f"persistenced_uvm_enabled is true, but nvidia-persistenced of branch {number} has no UVM persistence mode:"
+            f" take a driver of branch {UVM_SINCE} or newer, or leave the variable out.",
             "nvidia-persistenced(1) of 535 and 550",
         )
     ]

@@ -14,6 +14,7 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_findings im
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.persistence_default import plan_disabled
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.persistence_seen import (
     Seen,
+    daemon,
     expect,
     gpus_off,
     has_driver,
@@ -62,7 +63,7 @@ def persistence_plan(
 
     :param facts: ``ansible_facts['nvidia']``
     :param wants: the variables of the role persistenced without their prefix
-    :param packaged: the platform's daemon: ``{package, exec_start, unit_file_state}``; {} or None: not known
+    :param packaged: the platform's daemon: ``{package, path, exec_start, unit_file_state}``; {} or None: not known
     """
     wants = {**WANTS, **wants}
     plan = empty_plan(wants)
@@ -89,12 +90,12 @@ def _enable(plan: dict[str, Any], facts: dict[str, Any], wants: dict[str, Any], 
         plan["unmask"] = True
         plan["steps"].append(f"Unmask {wants['unit']}")
         seen = expect(packaged)
+    elif seen.kind == "absent" and daemon(facts) and _has_systemd(facts):
+        seen = Seen("absent", ours=True, boot="disabled")
     elif seen.kind == "absent" and _package(facts, packaged, plan["pending"]):
         plan["packages"] = [_package(facts, packaged, plan["pending"])]
         plan["steps"].append(f"Install {plan['packages'][0]}")
         seen = expect(packaged)
-    elif seen.kind == "absent" and _is_runfile(facts) and _has_systemd(facts):
-        seen = Seen("absent", ours=True, boot="disabled")
     if seen.ours:
         _own_unit(plan, facts, wants, seen)
     elif seen.kind != "absent":
@@ -116,7 +117,7 @@ def _packaged_unit(plan: dict[str, Any], facts: dict[str, Any], wants: dict[str,
     if seen.boot == "static":
         # `systemctl enable` needs an [Install] section in the unit itself; a drop-in cannot bring one.
         path = unit_files.link_path(wants["unit"])
-        plan["link"] = {"path": path, "target": f"../{wants['unit']}", "state": "link"}
+        plan["link"] = {"path": path, "target": seen.path, "state": "link"}
         plan["steps"].append(f"Start {wants['unit']} at boot through a link in multi-user.target.wants")
     elif seen.boot == "disabled":
         plan["enable"] = True
@@ -125,14 +126,14 @@ def _packaged_unit(plan: dict[str, Any], facts: dict[str, Any], wants: dict[str,
 
 
 def _own_unit(plan: dict[str, Any], facts: dict[str, Any], wants: dict[str, Any], seen: Seen) -> None:
-    """The runfile brings the daemon, but no unit."""
+    """A unit of our own: the runfile brings the daemon alone."""
     plan["held_by"] = "daemon"
     path = f"{unit_files.FOLDER}/{wants['unit']}"
-    target = unit_files.wanted_command(unit_files.OWN_COMMAND, wants)
+    target = unit_files.wanted_command(unit_files.own_command(daemon(facts)), wants)
     text = unit_files.own_unit_text(target)
     if seen.text != text:
         plan["files"] = [{"path": path, "content": text, "mode": "0644"}]
-        plan["steps"].append(f"Write {path}, because the runfile has brought the daemon without a unit")
+        plan["steps"].append(f"Write {path}, because the daemon came without a unit")
     if seen.boot != "enabled":
         plan["enable"] = True
         plan["steps"].append(f"Enable {wants['unit']}")
@@ -184,10 +185,6 @@ def _package(facts: dict[str, Any], packaged: dict[str, Any], pending: bool) -> 
     matches = (re.fullmatch(pattern, str(row["name"])) for row in install.get("packages") or [])
     series = next((match[1] for match in matches if match), None)
     return str(name).format(series=series) if series else None
-
-
-def _is_runfile(facts: dict[str, Any]) -> bool:
-    return ((facts.get("driver") or {}).get("install") or {}).get("method") in ("runfile", "mixed")
 
 
 def _has_systemd(facts: dict[str, Any]) -> bool:

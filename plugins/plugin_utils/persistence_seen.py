@@ -15,18 +15,20 @@ UNIT_WITHOUT_BOOT = ("static", "indirect", "generated", "transient")
 class Seen(NamedTuple):
     """The unit on a host, or the one that its package will bring.
 
-    ``kind``: present | masked | expected (the package will bring it) | absent. ``packaged`` is the command line below our drop-in,
-    ``effective`` the one in force. ``boot``: how it starts at boot: enabled | disabled (a switch of its own) | static (none).
+    ``kind``: present | masked | expected (its package will bring it) | absent. ``packaged`` is the command line without
+    our drop-in, ``effective`` the one in force. ``boot``: enabled | disabled | static (the unit cannot be enabled).
+    ``ours``: the unit file is of our own writing. ``installable``: it has an [Install] section.
     """
 
     kind: str
+    path: str | None = None
     packaged: str = ""
     effective: str = ""
     boot: str = "static"
     ours: bool = False
-    switchable: bool | None = None
+    installable: bool = False
+    text: str | None = None
     drop_in: str | None = None
-    has_drop_in: bool = False
     active: bool = False
     failed: bool = False
 
@@ -36,38 +38,45 @@ def see(facts: dict[str, Any], unit: str) -> Seen:
     found = (facts.get("persistence") or {}).get("unit")
     if not found or found.get("load_state") == "not-found":
         return Seen("absent")
+    active = found.get("active_state") in ("active", "activating", "reloading")
     if found.get("load_state") == "masked" or str(found.get("unit_file_state") or "").startswith("masked"):
-        return Seen("masked", active=found.get("active_state") == "active")
-    path, ours = found.get("path"), unit_files.drop_in_path(unit)
-    drop_ins, texts = list(found.get("drop_ins") or []), found.get("texts") or {}
-    effective = str(found.get("exec_start") or "")
-    below = [texts[name] for name in (path, *drop_ins) if name != ours and name in texts]
+        return Seen("masked", active=active)
+    path, ours, texts = found.get("path"), unit_files.drop_in_path(unit), found.get("texts") or {}
+    effective, text = str(found.get("exec_start") or ""), str(texts.get(path) or "")
+    below = [str(texts.get(name) or "") for name in (path, *(found.get("drop_ins") or [])) if name != ours]
     return Seen(
         "present",
+        path=path,
         packaged=unit_files.command_of(below) or effective,
         effective=effective,
         boot=_boot(str(found.get("unit_file_state") or "")),
-        ours=path == f"{unit_files.FOLDER}/{unit}" and str(texts.get(path, "")).startswith(unit_files.MARK),
-        switchable=unit_files.has_install_section(texts[path]) if path in texts else None,
+        ours=path == f"{unit_files.FOLDER}/{unit}" and text.startswith(unit_files.MARK),
+        installable=unit_files.has_install_section(text),
+        text=text,
         drop_in=texts.get(ours),
-        has_drop_in=ours in drop_ins,
-        active=found.get("active_state") in ("active", "activating", "reloading"),
+        active=active,
         failed=found.get("active_state") == "failed" or found.get("result") not in (None, "", "success"),
     )
 
 
 def expect(packaged: dict[str, Any]) -> Seen:
-    """The unit that the distribution's package will bring, from ``{exec_start, unit_file_state}``; absent when unknown."""
+    """The unit that its package will bring, from ``{exec_start, unit_file_state}``; absent when that is not known."""
     if not packaged.get("exec_start"):
         return Seen("absent")
     command = str(packaged["exec_start"])
-    return Seen("expected", packaged=command, effective=command, boot=_boot(str(packaged["unit_file_state"])))
+    path = packaged.get("path")
+    return Seen("expected", path, packaged=command, effective=command, boot=_boot(str(packaged["unit_file_state"])))
 
 
 def _boot(unit_file_state: str) -> str:
     if unit_file_state in UNIT_WITHOUT_BOOT:
         return "static"
     return "enabled" if unit_file_state in ("enabled", "alias") else "disabled"
+
+
+def daemon(facts: dict[str, Any]) -> str | None:
+    """Path of the daemon's program, if it is there."""
+    return (facts.get("persistence") or {}).get("daemon")
 
 
 def own_gpus(facts: dict[str, Any]) -> list[dict[str, Any]]:
@@ -108,7 +117,7 @@ def reason_to_skip(facts: dict[str, Any]) -> str | None:
     reachable = (facts.get("nvml") or {}).get("available") and system.get("service_manager") == "systemd"
     if facts.get("place") == "container" and not reachable:
         kind = system.get("container") or "container"
-        return f"This is a container ({kind}) that does not manage GPUs; persistence is set on the machine that runs it."
+        return f"This is a container ({kind}) without GPUs of its own; persistence is set on the machine that runs it."
     if not own_gpus(facts) and not facts.get("gpus"):
         if any(row.get("kind") == "gpu" for row in facts.get("pci") or []):
             return "All NVIDIA GPUs of this host are given to guests (vfio-pci); persistence is set in the guests."

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, gpufleet.nvidia contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The unit of nvidia-persistenced as text: the command line that is wanted, the drop-in that brings it, a unit of our own."""
+"""The unit of nvidia-persistenced as text: the wanted command line, the drop-in that brings it, a unit of our own."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ MARK = "# Written by the Ansible role gpufleet.nvidia.persistenced; changes made
 USER = "nvidia-persistenced"
 DAEMON = "/usr/bin/nvidia-persistenced"
 
-# Conditions are looked at once, when the unit's turn comes, and udev loads the driver in its own time: on a slow boot the
-# condition would be false on a machine full of GPUs, and the daemon would stay off. Hence the module is loaded first.
-# `modprobe@.service` waits until that is done, GPUs included, and fails silently where there is no GPU or no driver.
-# systemd before 245 has no such unit and ignores both lines; there the driver's packages load the module before sysinit.target.
+# systemd looks at a condition once, when the unit's turn comes, and udev loads the driver in its own time: on a slow
+# boot the condition would be false on a machine full of GPUs, and the daemon would stay off. So the module is loaded
+# first: modprobe@.service ends when that is done, GPUs included, and says nothing where there is no GPU or no driver.
+# systemd before 245 has no such unit and passes over both lines; there the module is loaded by what its packages set up.
 BOOT = """\
-# Quiet on a boot without GPU. The driver lists its GPUs once it is loaded, so it is loaded before the condition is looked at.
+# Quiet on a boot without GPU: the driver lists its GPUs here. It is loaded first: a slow boot is not one without GPU.
 Wants=modprobe@nvidia.service
 After=modprobe@nvidia.service
 ConditionDirectoryNotEmpty=/proc/driver/nvidia/gpus
@@ -53,6 +53,10 @@ def drop_in_text(command: str | None) -> str:
     """
     service = f"\n[Service]\nExecStart=\nExecStart={command}\n" if command else ""
     return f"{MARK}\n[Unit]\n{BOOT}StopWhenUnneeded=false\n{service}"
+
+
+def own_command(daemon: str | None) -> str:
+    return f"{daemon or DAEMON} --user {USER} --persistence-mode --verbose"
 
 
 def own_unit_text(command: str) -> str:
