@@ -25,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--release", choices=RELEASES, default=RELEASES[0])
     up.add_argument("--profile", choices=profiles.names(), default=inventory.DEFAULT_PROFILE)
     up.add_argument("--loaded", metavar="VERSION", help="simulate this driver version as loaded from the start")
+    up.add_argument("--kernel", choices=image.KERNELS, default=image.KERNELS[0], help="which of the archive's kernels")
     up.add_argument("--address", help="its address in 127.0.0.0/8 (default: a free one)")
     ls = commands.add_parser("ls", help="list the hosts")
     ls.add_argument("--json", action="store_true", help="for programs")
@@ -57,7 +58,7 @@ def up(args: argparse.Namespace) -> int:
         name = args.name or "lab1"
         known = {record.name: record.address for record in host.every()}
         address = args.address or known.get(name) or free_address(set(known.values()))
-        wanted = [host.Wanted(name, args.release, args.profile, args.loaded, address)]
+        wanted = [host.Wanted(name, args.release, args.profile, args.loaded, address, args.kernel)]
     for one in wanted:
         host.up(one)
     return 0

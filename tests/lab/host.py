@@ -28,6 +28,7 @@ class Wanted(NamedTuple):
     profile: str
     loaded: str | None
     address: str
+    kernel: str = "buildable"
 
 
 class Record(NamedTuple):
@@ -41,13 +42,14 @@ class Record(NamedTuple):
     image: str
     pid: int | None
     started: int | None
+    kernel: str = "buildable"
 
     @property
     def running(self) -> bool:
         return process.is_ours(self.pid, self.started)
 
     def as_wanted(self) -> Wanted:
-        return Wanted(self.name, self.release, self.profile, self.loaded, self.address)
+        return Wanted(self.name, self.release, self.profile, self.loaded, self.address, self.kernel)
 
     def describe(self) -> dict[str, Any]:
         shown = {key: value for key, value in self._asdict().items() if key not in ("image", "pid", "started")}
@@ -93,6 +95,8 @@ def check(wanted: Wanted, others: list[Record]) -> None:
         raise LabError(f"{wanted.name}: lab_release is {wanted.release!r}; the lab has {' and '.join(RELEASES)}.")
     if not re.fullmatch(r"127(\.\d{1,3}){3}", wanted.address) or wanted.address == "127.0.0.1":
         raise LabError(f"{wanted.name}: its address {wanted.address} must be in 127.0.0.0/8, and not 127.0.0.1.")
+    if wanted.kernel not in image.KERNELS:
+        raise LabError(f"{wanted.name}: lab_kernel is {wanted.kernel!r}; it can be {' or '.join(image.KERNELS)}.")
     for other in others:
         if other.name != wanted.name and other.address == wanted.address:
             raise LabError(f"{wanted.name}: the host {other.name} has the address {wanted.address} already.")
@@ -121,7 +125,7 @@ def up(wanted: Wanted) -> Record:
         if record and record.running:
             say(f"{wanted.name}: is up at {wanted.address}")
             return record
-        tree = Path(record.image) if record else image.provide(wanted.release)
+        tree = Path(record.image) if record else image.provide(wanted.release, wanted.kernel)
         began = time.monotonic()
         try:
             started = start(record or make(wanted, tree))
@@ -143,7 +147,7 @@ def make(wanted: Wanted, tree: Path) -> Record:
     for other in every():
         packages.collect(other.release, folder(other.name) / "archives")
     packages.hand_out(wanted.release, home / "archives")
-    record = save(Record(*wanted, image=str(tree), pid=None, started=None))
+    record = save(Record(**wanted._asdict(), image=str(tree), pid=None, started=None))
     furnish(overlay.mount(tree, home), wanted)
     return record
 

@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Iterator
@@ -15,34 +16,23 @@ from typing import NamedTuple
 
 from tests.lab import mirror
 from tests.lab.console import LabError, run, say, step
-from tests.lab.places import IMAGES
+from tests.lab.places import IMAGES, SOURCE
 
 # What a server has that was installed a minute ago: init, a kernel with its initramfs, SSH, Python for Ansible.
 # No headers, no DKMS, no compiler: bringing these is the roles' work.
 PACKAGES = [
-    "apt-utils",
-    "busybox",
-    "ca-certificates",
-    "dbus",
-    "initramfs-tools",
-    "iproute2",
-    "kmod",
-    "linux-image-amd64",
-    "openssh-server",
-    "pciutils",
-    "procps",
-    "python3",
-    "python3-apt",
-    "sudo",
-    "systemd",
-    "systemd-sysv",
-    "udev",
-    "zstd",
+    *("apt-utils", "busybox", "ca-certificates", "dbus", "initramfs-tools", "iproute2", "kmod", "openssh-server"),
+    *("pciutils", "procps", "python3", "python3-apt", "sudo", "systemd", "systemd-sysv", "udev", "zstd"),
 ]
+# Linux 6.12.97 changed pci_resize_resource(): since then the driver of Debian 13's archive (550.163.01) does not build
+# (github.com/NVIDIA/open-gpu-kernel-modules/issues/1272). With lab_kernel "newest" a host has such a kernel all the same.
+KERNEL_BELOW = {"trixie": "6.12.97"}
+KERNELS = ("buildable", "newest")
 # What would otherwise start by itself at some time and hold apt's locks, or act on the machine that all hosts share.
 MASKED = ("apt-daily.timer", "apt-daily-upgrade.timer", "systemd-timesyncd.service", "systemd-udevd.service")
 # The archive drops a kernel's headers when the next kernel comes: an image with an old kernel has none to install.
 OLDEST_DAYS = 6
+HOOK = SOURCE / "choose_kernel.sh"
 APT_SETTINGS = 'APT::Keep-Downloaded-Packages "true";\nBinary::apt::APT::Keep-Downloaded-Packages "true";\n'
 
 
@@ -55,13 +45,14 @@ class Recipe(NamedTuple):
     apt_settings: str
     authorities: dict[str, str]
     packages: list[str]
+    kernel_below: str
 
     def digest(self) -> str:
-        text = json.dumps([self._asdict(), MASKED, 3], sort_keys=True)
+        text = json.dumps([self._asdict(), MASKED, HOOK.read_text(encoding="utf-8")], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def recipe(release: str) -> Recipe:
+def recipe(release: str, kernel: str) -> Recipe:
     found = mirror.find()
     authorities = {path.name: path.read_text(encoding="utf-8") for path in mirror.authorities()}
     return Recipe(
@@ -71,6 +62,7 @@ def recipe(release: str) -> Recipe:
         APT_SETTINGS + mirror.apt_settings(),
         authorities,
         PACKAGES,
+        KERNEL_BELOW.get(release, "") if kernel == "buildable" else "",
     )
 
 
@@ -96,7 +88,18 @@ def bootstrap(wanted: Recipe, tree: Path, log: Path) -> None:
     ]
     options = [f"--aptopt={line}" for line in wanted.apt_settings.splitlines()]
     names = ",".join(wanted.packages)
-    run(["mmdebstrap", "--variant=minbase", f"--include={names}", *options, wanted.release, tree, *lines], log=log)
+    hook = f'--customize-hook=sh {shlex.quote(str(HOOK))} "$1" {wanted.kernel_below}'
+    argv: list[str | Path] = [
+        "mmdebstrap",
+        "--variant=minbase",
+        f"--include={names}",
+        hook,
+        *options,
+        wanted.release,
+        tree,
+        *lines,
+    ]
+    run(argv, log=log)
 
 
 def finish(wanted: Recipe, tree: Path, log: Path) -> None:
@@ -161,9 +164,9 @@ def prune(in_use: set[Path]) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def provide(release: str) -> Path:
+def provide(release: str, kernel: str = "buildable") -> Path:
     """Gives the folder of an image of ``release``, building it when there is none or only an outdated one."""
-    wanted = recipe(release)
+    wanted = recipe(release, kernel)
     folder = IMAGES / f"{release}-{wanted.digest()}"
     with locked(IMAGES / f"{folder.name}.lock", f"{release} image: another lab is building it, waiting"):
         if folder.is_dir() and age_days(folder) <= OLDEST_DAYS:

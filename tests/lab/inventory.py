@@ -33,9 +33,9 @@ def parse(text: str) -> list[Wanted]:
             )
         loaded = own.get("lab_loaded")
         profile = str(own.get("lab_profile") or DEFAULT_PROFILE)
-        hosts.append(
-            Wanted(name, str(own["lab_release"]), profile, str(loaded) if loaded else None, str(own["ansible_host"]))
-        )
+        kernel = str(own.get("lab_kernel") or "buildable")
+        version = str(loaded) if loaded else None
+        hosts.append(Wanted(name, str(own["lab_release"]), profile, version, str(own["ansible_host"]), kernel))
     return hosts
 
 

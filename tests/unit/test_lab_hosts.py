@@ -53,7 +53,7 @@ def test_of_apts_settings_only_those_of_the_way_to_the_archive_are_kept() -> Non
 
 
 def test_the_digest_of_an_image_changes_with_its_recipe() -> None:
-    one = image.Recipe("bookworm", [(BASE, ["bookworm"])], "text", "", {}, ["udev"])
+    one = image.Recipe("bookworm", [(BASE, ["bookworm"])], "text", "", {}, ["udev"], "")
     assert one.digest() == one._replace().digest()
     assert one.digest() != one._replace(packages=["udev", "sudo"]).digest()
 
@@ -85,13 +85,13 @@ def test_a_lab_host_without_an_address_is_refused() -> None:
     ],
 )
 def test_what_cannot_be_made_is_refused_with_the_reason(changed: dict[str, str], said: str) -> None:
-    there = Record(*GPU1, image="/images/x", pid=None, started=None)
+    there = Record(**GPU1._asdict(), image="/images/x", pid=None, started=None)
     with pytest.raises(LabError, match=said):
         host.check(GPU1._replace(**changed), [there])
 
 
 def test_a_host_that_is_there_as_wanted_is_fine() -> None:
-    host.check(GPU1, [Record(*GPU1, image="/images/x", pid=1, started=2)])
+    host.check(GPU1, [Record(**GPU1._asdict(), image="/images/x", pid=1, started=2)])
 
 
 def test_addresses_are_given_out_once() -> None:

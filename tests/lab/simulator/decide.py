@@ -77,7 +77,7 @@ def supports(gpu: dict[str, Any], module: Module) -> bool:
 
 
 def usual_flavour(profile: dict[str, Any], version: str) -> str:
-    """Gives the state with nvidia loaded and nouveau absent; nvidia stays out when no card suits it."""
+    """Gives the flavour that an installer takes by itself: since 560 the open one, where every card can have it."""
     every = all("open" in gpu["flavours"] for gpu in profile["gpus"])
     return "open" if every and branch_of(version) >= 560 else "proprietary"
 
