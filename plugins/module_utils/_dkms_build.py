@@ -127,7 +127,8 @@ def decisive_lines(log, limit=25):
     if len(lines) <= limit:
         return lines
     errors = [line for line in lines if ERROR_LINE.search(line)][: limit // 2]
-    return errors + [line for line in lines[len(errors) - limit :] if line not in errors]
+    tail = lines[len(errors) - limit :]
+    return [line for line in lines[: len(lines) - len(tail)] if line in errors] + tail
 
 
 def failure_log(system, name, version, kernel, tree=TREE):
