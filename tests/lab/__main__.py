@@ -127,6 +127,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except LabError as exc:
         warn(str(exc))
         return 1
+    except OSError as exc:
+        warn(f"The machine refused: {exc}.")
+        return 1
     except KeyboardInterrupt:
         warn("interrupted; what was begun has been taken back")
         return 130

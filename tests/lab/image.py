@@ -25,7 +25,7 @@ PACKAGES = [
     *("pciutils", "procps", "python3", "python3-apt", "sudo", "systemd", "systemd-sysv", "udev", "zstd"),
 ]
 # Linux 6.12.97 changed pci_resize_resource(): since then the driver of Debian 13's archive (550.163.01) does not build
-# (github.com/NVIDIA/open-gpu-kernel-modules/issues/1272). With lab_kernel "newest" a host has such a kernel all the same.
+# (github.com/NVIDIA/open-gpu-kernel-modules/issues/1272). With lab_kernel "newest" a host takes such a kernel anyway.
 KERNEL_BELOW = {"trixie": "6.12.97"}
 KERNELS = ("buildable", "newest")
 # What would otherwise start by itself at some time and hold apt's locks, or act on the machine that all hosts share.
