@@ -17,8 +17,12 @@ DRIVER_NAME = re.compile(
 )
 
 
+# Built from the same sources, but of use without a driver, or beside another one.
+NOT_DRIVER = re.compile(r"(cuda-compat|libxnvctrl|nvidia-cuda|nvidia-container|libnvidia-container)|.*toolkit")
+
+
 def is_driver_package(name, source):
-    return bool(DRIVER_SOURCE.match(source or "") or DRIVER_NAME.match(name)) and "toolkit" not in name
+    return bool(DRIVER_SOURCE.match(source or "") or DRIVER_NAME.match(name)) and not NOT_DRIVER.match(name)
 
 
 def parse_dpkg_status(text):

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _apt_sources as apt_sources
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _driver as driver
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _kernel as kernel
@@ -38,6 +41,13 @@ def wanted(subsets):
     chosen = set(SUBSETS) if "all" in named else named
     chosen = {need for name in chosen for need in (*NEEDS.get(name, ()), name)}
     return [name for name in SUBSETS if name in chosen and f"!{name}" not in subsets]
+
+
+def probe(system, subsets, timeout=20):
+    """What a facts module returns, of the machine and with the Python that it runs on; nothing is changed."""
+    python = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    user = {"python": python, "interpreter": sys.executable, "machine": os.uname().machine, "user_id": os.getuid()}
+    return {"changed": False, "ansible_facts": {"nvidia": gather(system, subsets, timeout=timeout, **user)}}
 
 
 def gather(system, subsets, python, interpreter, machine, user_id, timeout):

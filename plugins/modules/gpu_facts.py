@@ -127,12 +127,9 @@ ansible_facts:
           returned: always
 """
 
-import os
-import sys
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.gpufleet.nvidia.plugins.module_utils._facts import gather
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._facts import probe
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import ModuleSystem, NvidiaError
 
 ARGUMENT_SPEC = {
@@ -141,24 +138,10 @@ ARGUMENT_SPEC = {
 }
 
 
-def ensure(params, system):
-    """The facts, through *system*; nothing is changed."""
-    facts = gather(
-        system,
-        params["gather_subset"],
-        python=f"{sys.version_info[0]}.{sys.version_info[1]}",
-        interpreter=sys.executable,
-        machine=os.uname().machine,
-        user_id=os.getuid(),
-        timeout=params["timeout"],
-    )
-    return {"changed": False, "ansible_facts": {"nvidia": facts}}
-
-
 def main():
     module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True)
     try:
-        result = ensure(module.params, ModuleSystem(module))
+        result = probe(ModuleSystem(module), module.params["gather_subset"], module.params["timeout"])
     except NvidiaError as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)
