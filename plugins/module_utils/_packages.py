@@ -31,7 +31,9 @@ def ensure(params, system, *, apply):
     if params["state"] == "present":
         plan = look.plan_present(system, params, before, apply)
     else:
-        plan = look.plan_absent(system, params, before)
+        from ansible_collections.gpufleet.nvidia.plugins.module_utils import _packages_absent
+
+        plan = _packages_absent.plan_absent(system, params, before)
     built, packages = [], plan.after
     if apply and plan.steps:
         from ansible_collections.gpufleet.nvidia.plugins.module_utils import _packages_apply

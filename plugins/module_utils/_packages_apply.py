@@ -10,6 +10,7 @@ import time
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _apt, _dkms_build, _dpkg
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _packages_apt as look
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _packages_plan as decide
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _packages_simulate as ask
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._packages_restore import obtainable, restore
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
 
@@ -76,11 +77,11 @@ def transact(system, params, before, data, builds):
         argv = _apt.apt_get(*words, preferences=preferences, lock_timeout=params["lock_timeout"])
         result = _apt.run_waiting(system, argv, params["timeout"], params["lock_timeout"])
         if result.rc != 0 and _apt.is_stale(result.out + result.err) and params["refresh"] != "never":
-            look.refresh_index(system, params)
+            ask.refresh_index(system, params)
             result = _apt.run_waiting(system, argv, params["timeout"], params["lock_timeout"])
         return result
 
-    result = _dkms_build.quietly(system, lambda: look.with_preferences(system, request, action))
+    result = _dkms_build.quietly(system, lambda: ask.with_preferences(system, request, action))
     packages = _dpkg.parse_packages(system.run(_dpkg.QUERY).out)
     still = decide.missing(packages, [*params["packages"], *params["header_packages"]])
     if result.rc != 0 or still:

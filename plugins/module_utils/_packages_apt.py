@@ -14,15 +14,14 @@ from collections import namedtuple
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _apt, _dkms_build, _dpkg
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _packages_plan as decide
-from ansible_collections.gpufleet.nvidia.plugins.module_utils._packages_plan import Step
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _packages_simulate as ask
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._packages_plan import Plan, Step
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
 
 INDEX_AGE = 3600  # seconds after which an explicit upgrade looks at the archive again
 
 # packages: {name: Package}; built: [Built]; runfile: argv of its uninstaller or None; kernels: the target releases
 Before = namedtuple("Before", "packages built runfile kernels")
-# after: {name: version} of the driver, names only where the index is not known yet; skipped: why nothing is built
-Plan = namedtuple("Plan", "steps after kernels refreshed skipped")
 
 
 def observe(system, params):
@@ -55,78 +54,6 @@ def runfile_steps(before, allowed):
     return [Step("runfile", "Remove the driver that NVIDIA's runfile installed", before.runfile)]
 
 
-def refresh_index(system, params):
-    """apt-get update, waiting for its lock; sources that fail are errors, not warnings."""
-    argv = _apt.apt_get("update", "-o", "APT::Update::Error-Mode=any", "-o", "Acquire::Retries=3")
-    result = _apt.run_waiting(system, argv, params["timeout"], params["lock_timeout"])
-    if result.rc != 0:
-        raise NvidiaError(
-            "The package index could not be refreshed; check the repositories and the network.\n"
-            + _apt.excerpt(result.out + result.err)
-        )
-
-
-def available_versions(system, names):
-    """{name: [versions, newest first]} of what the index knows."""
-    return _apt.parse_madison(system.run(["apt-cache", "madison", *names], timeout=60).out) if names else {}
-
-
-def index_age(system, now):
-    """Seconds since the index was refreshed."""
-    return now - (system.modified("/var/lib/apt/lists") or 0)
-
-
-def with_preferences(system, request, action):
-    """action(True) while the preferences of this transaction are in force, action(False) when it needs none."""
-    if not (request.keep or request.fit):
-        return action(False)
-    text = _apt.preferences_text(request.keep, request.fit, system.read("/etc/apt/preferences"))
-    system.write(_apt.PREFERENCES, text)
-    try:
-        return action(True)
-    finally:
-        system.remove(_apt.PREFERENCES)
-
-
-def transaction_words(request, conflicts):
-    """Words for apt-get: what comes or moves, and with a minus sign what goes."""
-    return [
-        *("install", "--purge", "--allow-downgrades", "--allow-change-held-packages"),
-        *request.ask,
-        *(name + "-" for name in conflicts),
-    ]
-
-
-def simulate(system, request, words):
-    """What apt would do, as Simulation.
-
-    :raises NvidiaError: when apt finds no way; with its reasons
-    """
-
-    def action(preferences):
-        return system.run(_apt.apt_get("-s", *words, preferences=preferences), timeout=120, env=_apt.ENVIRONMENT)
-
-    result = with_preferences(system, request, action)
-    if result.rc != 0:
-        hint = ""
-        if request.keep and not request.moves:
-            hint = (
-                f" The installed driver ({request.fit or 'no version known'}) is left as it is; if the archive no "
-                "longer has packages that fit it, set upgrade, or a version that the archive has."
-            )
-        raise NvidiaError(
-            f"apt finds no way to install {', '.join(request.ask)}; nothing was changed.{hint}\n"
-            + _apt.excerpt(result.out + result.err)
-        )
-    return _apt.parse_simulation(result.out)
-
-
-def new_sources(system, simulation):
-    """{name: source} of the packages that would come in."""
-    names = [f"{name}={new}" for name, (_old, new) in simulation.installs.items()]
-    return _apt.parse_sources(system.run(["apt-cache", "show", *names], timeout=60).out) if names else {}
-
-
 def blocker(absent, asked, version, available):
     """Why the index does not allow to go on, as a sentence; None when it knows everything that is asked for."""
     unknown = [name for name in absent if name not in available]
@@ -149,13 +76,13 @@ def plan_present(system, params, before, apply, now=time.time):
     wants = bool(absent or conflicts or params["upgrade"] or outdated)
     names = list(dict.fromkeys([*asked, *headers, *_dpkg.closure(packages)])) if wants else []
 
-    available = available_versions(system, names)
+    available = ask.available_versions(system, names)
     blocked = blocker(absent, asked, version if outdated else None, available)
-    stale = blocked or (params["upgrade"] and index_age(system, now()) > INDEX_AGE)
+    stale = blocked or (params["upgrade"] and ask.index_age(system, now()) > INDEX_AGE)
     refresh = params["refresh"] == "always" or params["repository_changed"] or (stale and params["refresh"] == "auto")
     if refresh and apply:
-        refresh_index(system, params)
-        available = available_versions(system, names)
+        ask.refresh_index(system, params)
+        available = ask.available_versions(system, names)
         blocked = blocker(absent, asked, version if outdated else None, available)
     if blocked and (apply or not refresh):
         raise NvidiaError(blocked)
@@ -166,36 +93,12 @@ def plan_present(system, params, before, apply, now=time.time):
         steps.append(Step("pending", f"Refresh the package index and install {', '.join(pending)}", pending))
     elif wants:
         request = decide.request(packages, asked, headers, version, params["upgrade"], available)
-        simulation = transaction(system, params, packages, request, conflicts, steps)
-    after = decide.driver_after(decide.after_transaction(packages, simulation, new_sources(system, simulation)))
+        simulation = ask.transaction(system, params, packages, request, conflicts, steps)
+    after = decide.driver_after(decide.after_transaction(packages, simulation, ask.new_sources(system, simulation)))
     after.update({name: version or "newest" for name in pending if _dpkg.is_driver(name, name) or _dpkg.is_dkms(name)})
     builds, skipped = plan_builds(system, before, after, bool(pending), simulation)
     steps += builds + plan_holds(packages, after, params["hold"])
     return Plan(steps, after, before.kernels, bool(refresh and apply), skipped)
-
-
-def transaction(system, params, packages, request, conflicts, steps):
-    """Simulates what is asked for and appends the step that does it; gives the Simulation.
-
-    :raises NvidiaError: when it would touch what is not the driver's, or move what nobody asked to move
-    """
-    if not (request.ask or conflicts):
-        return _apt.Simulation({}, {})
-    words = transaction_words(request, conflicts)
-    simulation = simulate(system, request, words)
-    removable = [*params["remove"], *conflicts]
-    sentences = decide.refusals(simulation, packages, params["packages"], removable, params["allow_kernel_change"])
-    unasked = decide.unasked_moves(simulation, packages, request)
-    if unasked:
-        sentences.append(
-            f"The transaction would change the version of {', '.join(unasked)}, which nobody asked for. Nothing was "
-            "changed. Set upgrade or version to allow it."
-        )
-    if sentences:
-        raise NvidiaError("\n".join(sentences))
-    if simulation.installs or simulation.removes or decide.missing(packages, request.ask):
-        steps.append(Step("transaction", decide.says_transaction(simulation), (request, words, simulation)))
-    return simulation
 
 
 def plan_builds(system, before, after, pending, simulation):
@@ -232,57 +135,3 @@ def plan_holds(packages, after, hold):
         names = [name for name in after if name in have]
         says = f"Release the hold of {', '.join(names)}"
     return [Step("hold" if hold else "release", says, names)] if names else []
-
-
-def plan_absent(system, params, before):
-    """Steps that remove the driver's whole closure and what became unneeded by that, as Plan."""
-    packages = before.packages
-    steps = runfile_steps(before, True) if params["remove_runfile"] else []
-    names = sorted(
-        name
-        for name, pkg in packages.items()
-        if _dpkg.is_driver(name, pkg.source)
-        or (pkg.status != "config-files" and (name in params["packages"] or decide.matches(name, params["remove"])))
-    )
-    if names:
-        orphans = find_orphans(system, params, packages, names)
-        more = f"; no longer needed: {', '.join(orphans)}" if orphans else ""
-        steps.append(Step("purge", f"Purge {', '.join(names)}{more}", (names, orphans)))
-    version = decide.dkms_version({n: packages[n].version for n in _dpkg.closure(packages)})
-    trees = [item for item in before.built if item.version != version]
-    if trees and (before.runfile is None or params["remove_runfile"]):
-        says = "Remove DKMS trees that were left: " + ", ".join(f"{item.name}/{item.version}" for item in trees)
-        steps.append(Step("clean", says, None))
-    return Plan(steps, {}, before.kernels, False, None)
-
-
-def find_orphans(system, params, packages, names):
-    """Packages that only the purged ones needed: apt's autoremove set after minus before, without dkms and headers.
-
-    A package that depends on the driver goes with it when it came automatically itself; one that somebody asked for
-    does not.
-
-    :raises NvidiaError: names the packages that somebody asked for and that depend on the driver
-    """
-    stay = [n for n in packages if n == "dkms" or n.startswith(("linux-headers-", "linux-image-"))]
-    keep = [name + "+" for name in stay if _dpkg.is_installed(packages[name]) and name not in names]
-    runs = []
-    for words in (
-        ["autoremove"],
-        ["purge", "--allow-change-held-packages", *names],
-        ["purge", "--allow-change-held-packages", "--auto-remove", *names, *keep],
-    ):
-        result = system.run(_apt.apt_get("-s", *words), timeout=120, env=_apt.ENVIRONMENT)
-        if result.rc != 0:
-            raise NvidiaError(
-                "apt cannot say what removing the driver means; nothing was changed.\n"
-                + _apt.excerpt(result.out + result.err)
-            )
-        runs.append(_apt.parse_simulation(result.out))
-    unneeded, alone, cleaned = (set(run.removes) for run in runs)
-    dependants = sorted(alone - set(names))
-    automatic = system.run(["apt-mark", "showauto", *dependants]).out.split() if dependants else []
-    sentences = decide.refusals(runs[1], packages, [*names, *automatic], params["remove"], True)
-    if sentences:
-        raise NvidiaError("\n".join(sentences))
-    return sorted((cleaned | alone) - set(names) - unneeded)

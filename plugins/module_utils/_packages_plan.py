@@ -21,6 +21,9 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils._dpkg import (
 # kind: runfile | configure | transaction | pending | build | hold | release | purge | clean; data: what that one needs
 Step = namedtuple("Step", "kind says data")
 
+# after: {name: version} of the driver, names only where the index is not known yet; skipped: why nothing is built
+Plan = namedtuple("Plan", "steps after kernels refreshed skipped")
+
 # ask: words for the command line; keep: {name: version} that must not move; fit: upstream version for all; moves: bool
 Request = namedtuple("Request", "ask keep fit moves")
 

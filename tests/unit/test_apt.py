@@ -207,7 +207,7 @@ def test_the_holder_of_a_lock_is_named(text, files, links, expected):
 def test_a_lock_is_waited_for():
     answers = [Result(100, "", LOCKED), Result(100, "", LOCKED), Result(0, "done", "")]
     system = FakeSystem(commands={("apt-get",): lambda _argv: answers.pop(0)})
-    naps = []
+    naps: list = []
     assert _apt.run_waiting(system, ["apt-get", "update"], 60, 300, clock=lambda: 0, sleep=naps.append).out == "done"
     assert naps == [2, 2]
 
