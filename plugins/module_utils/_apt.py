@@ -119,7 +119,7 @@ def parse_sources(text):
 def is_locked(text):
     """True when apt or dpkg gave up because another process holds one of their locks."""
     return bool(
-        re.search(r"Could not get lock|Unable to acquire the dpkg|Unable to lock|lock(?: is|ed) .*another pro", text)
+        re.search(r"Could not get lock|Unable to acquire the dpkg|Unable to lock|lock (was|is) locked by", text)
     )
 
 

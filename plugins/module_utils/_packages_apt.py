@@ -95,7 +95,7 @@ def plan_present(system, params, before, apply, now=time.time):
         request = decide.request(packages, asked, headers, version, params["upgrade"], available)
         simulation = ask.transaction(system, params, packages, request, conflicts, steps)
     after = decide.driver_after(decide.after_transaction(packages, simulation, ask.new_sources(system, simulation)))
-    after.update({name: version or "newest" for name in pending if _dpkg.is_driver(name, name) or _dpkg.is_dkms(name)})
+    after.update({name: version or "newest" for name in pending if name in asked and not name.startswith("python")})
     builds, skipped = plan_builds(system, before, after, bool(pending), simulation)
     steps += builds + plan_holds(packages, after, params["hold"])
     return Plan(steps, after, before.kernels, bool(refresh and apply), skipped)

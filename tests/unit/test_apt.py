@@ -173,8 +173,10 @@ LOCKED = (
 LOCKED_NAMELESS = "E: Could not get lock /var/lib/dpkg/lock-frontend - open (11: Resource temporarily unavailable)\n"
 LOCKED_DPKG = "dpkg: error: dpkg frontend lock was locked by another process with pid 77\n"
 
+LOCKED_DPKG_NEW = "dpkg: error: dpkg frontend lock was locked by /usr/bin/python3.13 process with pid 77\n"
 
-@pytest.mark.parametrize("text", [LOCKED, LOCKED_NAMELESS, LOCKED_DPKG])
+
+@pytest.mark.parametrize("text", [LOCKED, LOCKED_NAMELESS, LOCKED_DPKG, LOCKED_DPKG_NEW])
 def test_a_held_lock_is_recognised(text):
     assert _apt.is_locked(text)
 

@@ -285,6 +285,7 @@ def test_the_index_is_refreshed_only_for_what_it_does_not_know():
         predicted["steps"][0]
         == "Refresh the package index and install nvidia-kernel-dkms, libcuda1, linux-headers-amd64"
     )
+    assert predicted["steps"][-1] == "Hold nvidia-kernel-dkms, libcuda1"
     assert (host.updates, predicted["refreshed"]) == (0, False)
     assert _packages.ensure(want(), host, apply=True)["refreshed"] is True
     assert _packages.ensure(want(), host, apply=True)["refreshed"] is False
