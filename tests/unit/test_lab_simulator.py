@@ -32,6 +32,7 @@ BOTH = ("0000:02:00.0", "0000:03:00.0")
         (P40, Disk(Module("535.309.01", "open"), True), None, None, (), ()),
         (P40, Disk(Module("595.71.05", "proprietary"), True), None, None, (), ()),
         (P40, FRESH, CLOSED, CLOSED, BOTH, ()),
+        (P40, Disk(CLOSED, True), Module("470.256.02", "proprietary"), CLOSED, BOTH, ()),
         (H200, FRESH, OPEN, OPEN, ("0000:00:06.0", "0000:00:07.0"), ()),
         (H200, Disk(CLOSED, True), None, None, (), ()),
         (NONE, Disk(CLOSED, True), None, None, (), ()),
