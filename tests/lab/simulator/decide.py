@@ -93,7 +93,7 @@ def with_nouveau(profile: dict[str, Any]) -> Loaded:
 
 
 def at_boot(profile: dict[str, Any], disk: Disk, given: Module | None) -> Loaded:
-    """Decides what a booting kernel loads. ``given`` is a driver that counts as loaded until there is one on the disk."""
+    """Decides what a booting kernel loads. ``given`` counts as loaded until there is a driver on the disk."""
     if given is not None:
         return with_nvidia(profile, disk.module or given)
     if profile.get("nouveau") and profile.get("gpus") and not disk.nouveau_barred:
