@@ -63,7 +63,9 @@ def parse_list(text, path):
         if len(words) < 3 or words[0] != "deb":
             continue
         options = {}
-        if words[1] == "[" and "]" in words:
+        if words[1] == "[" and "]" not in words:
+            continue
+        if words[1] == "[":
             end = words.index("]")
             options = dict(word.split("=", 1) for word in words[2:end] if "=" in word)
             words = ["deb", *words[end + 1 :]]

@@ -11,7 +11,7 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils import _module_fil
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._driver_install import observe as observe_install
 
 LOADED = re.compile(r"NVRM version:.*?\s(\d+\.\d+(?:\.\d+)?)\s")
-MODULE = re.compile(r"(nvidia(?:-(?:current|tesla|legacy)[a-z0-9-]*?)?)\.ko(?:\.xz|\.zst|\.gz)?")
+MODULE = re.compile(r"(nvidia(?:-current(?:-open)?|-open|-(?:tesla|legacy)-\d+\w*)?)\.ko(?:\.xz|\.zst|\.gz)?")
 LIBRARY = re.compile(r"libnvidia-ml\.so\.(\d+\.\d+(?:\.\d+)?)")
 # Where distributions, NVIDIA's repository and its runfile put modules, best first.
 MODULE_FOLDERS = (

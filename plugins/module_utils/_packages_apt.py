@@ -115,12 +115,14 @@ def plan_builds(system, before, after, pending, simulation):
             f"No modules can be built for kernel {', '.join(strange)}: it is not installed (no /lib/modules/"
             f"{strange[0]}). Installed are: {', '.join(sorted(present)) or 'none'}. Name one of these in kernels."
         )
-    # a driver that moves must not leave another kernel, which had modules, without any
-    old = [kernel for kernel in sorted(have) if kernel in present and have[kernel] != version]
+    # another DKMS package takes the old modules away, be they of the same version (the other flavour); then no kernel
+    # that had modules may be left without any
+    anew = any(_dpkg.is_dkms(name) for name in simulation.installs)
+    old = [kernel for kernel in sorted(have) if kernel in present]
     steps = [
         Step("build", f"Build the {version} kernel modules for {kernel}", (version, kernel))
         for kernel in dict.fromkeys([*before.kernels, *old])
-        if have.get(kernel) != version
+        if anew or have.get(kernel) != version
     ]
     return steps, None
 

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._driver_install import (
+    is_driver_package,
+    observe,
+    parse_dpkg_status,
+    parse_pacman,
+    parse_rpm,
+)
+from tests.unit.fake_system import FakeSystem
+from tests.unit.fixtures import fixture
+
+STATUS = "/var/lib/dpkg/status"
+
+
+def test_driver_packages_are_read_with_their_holds_and_states():
+    rows = {row["name"]: row for row in parse_dpkg_status(fixture("dpkg/bookworm-status.txt"))}
+    assert set(rows) == {"nvidia-kernel-dkms", "libnvidia-ml1", "nvidia-persistenced"}
+    assert rows["nvidia-kernel-dkms"]["held"] and not rows["libnvidia-ml1"]["held"]
+    assert rows["libnvidia-ml1"]["source"] == "nvidia-graphics-drivers"
+    assert rows["nvidia-persistenced"]["state"] == "half-configured"
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "expected"),
+    [
+        ("nvidia-smi", "nvidia-graphics-drivers", True),
+        ("libcuda1", "nvidia-graphics-drivers", True),
+        ("firmware-nvidia-gsp", "nvidia-graphics-drivers", True),
+        ("nvidia-tesla-470-kernel-dkms", "nvidia-graphics-drivers-tesla-470", True),
+        ("linux-modules-nvidia-580-server-generic", "linux-restricted-modules", True),
+        ("kmod-nvidia-open-dkms", "", True),
+        ("nvidia-open-dkms", "", True),
+        ("nvidia-cuda-toolkit", "nvidia-cuda-toolkit", False),
+        ("nvidia-container-toolkit", "", False),
+        ("cuda-compat-13-0", "nvidia-graphics-drivers-580", False),
+        ("libxnvctrl0", "nvidia-settings", False),
+        ("linux-image-amd64", "linux-signed-amd64", False),
+    ],
+)
+def test_what_belongs_to_the_driver(name, source, expected):
+    assert is_driver_package(name, source) is expected
+
+
+def test_rpm_packages_are_held_by_versionlock_of_either_dnf():
+    text = "nvidia-driver-cuda 580.95.05-1.el9 nvidia-driver-580.src.rpm\nbash 5.1-1 bash.src.rpm\n"
+    assert [row["held"] for row in parse_rpm(text, "nvidia-driver-cuda-3:580.95.05-1.el9.*")] == [True]
+    assert [row["held"] for row in parse_rpm(text, 'name = "nvidia-driver-cuda"')] == [True]
+    assert [row["held"] for row in parse_rpm(text, "")] == [False]
+
+
+def test_pacman_holds_by_ignorepkg():
+    text = "nvidia-utils 580.95.05-1\nbash 5.3-1\n"
+    (row,) = parse_pacman(text, "# IgnorePkg = x\nIgnorePkg   = linux nvidia-utils\n")
+    assert row["held"] is True
+
+
+@given(st.text())
+def test_no_text_breaks_the_package_parsers(text):
+    parse_dpkg_status(text)
+    parse_rpm(text, text)
+    parse_pacman(text, text)
+
+
+@pytest.mark.parametrize(
+    ("files", "method"),
+    [
+        ({}, "none"),
+        ({STATUS: fixture("dpkg/bookworm-status.txt")}, "packages"),
+        ({"/usr/bin/nvidia-uninstall": ""}, "runfile"),
+        ({STATUS: fixture("dpkg/bookworm-status.txt"), "/usr/bin/nvidia-uninstall": ""}, "mixed"),
+    ],
+)
+def test_the_install_method(files, method):
+    assert observe(FakeSystem(files), "apt")["method"] == method
+
+
+def test_the_runfile_s_version_is_in_its_log():
+    log = "nvidia-installer log file\n-> Installing NVIDIA driver version 535.54.03.\n"
+    found = observe(FakeSystem({"/usr/bin/nvidia-installer": "", "/var/log/nvidia-installer.log": log}), "apt")
+    assert found["runfile"] == {"uninstaller": "/usr/bin/nvidia-installer", "version": "535.54.03"}
