@@ -116,9 +116,9 @@ def plan_builds(system, before, after, pending, simulation):
             f"{strange[0]}). Installed are: {', '.join(sorted(present)) or 'none'}. Name one of these in kernels."
         )
     # another DKMS package takes the old modules away, be they of the same version (the other flavour); then no kernel
-    # that had modules may be left without any
+    # that had modules and can have new ones may be left without any
     anew = any(_dpkg.is_dkms(name) for name in simulation.installs)
-    old = [kernel for kernel in sorted(have) if kernel in present]
+    old = [kernel for kernel in sorted(have) if not _dkms_build.without_headers(system, [kernel])]
     steps = [
         Step("build", f"Build the {version} kernel modules for {kernel}", (version, kernel))
         for kernel in dict.fromkeys([*before.kernels, *old])

@@ -221,6 +221,16 @@ def test_modules_are_built_once_and_for_the_asked_kernels_alone():
     assert not host.exists("/run/gpufleet-nvidia.pref")
 
 
+@pytest.mark.parametrize("headers", [True, False])
+def test_another_kernel_that_had_modules_keeps_some_where_it_can(headers):
+    host, other = installed(), "6.1.0-49-amd64"
+    host.install_module("535.216.01", other)
+    if headers:
+        host.files[f"/lib/modules/{other}/build/Makefile"] = ""
+    result = _packages.ensure(want(version="535.261.03", refresh="never"), host, apply=True)
+    assert [entry["kernel"] for entry in result["built"]] == ([KERNEL, other] if headers else [KERNEL])
+
+
 def test_a_kernel_that_lost_its_modules_gets_them_back():
     host = installed()
     del host.files[f"/lib/modules/{KERNEL}/updates/dkms/nvidia-current.ko"]
@@ -314,11 +324,15 @@ def test_a_runfile_is_refused_or_removed_first(program):
     assert host.changes()[0][-1] == "--silent"
 
 
-def test_the_other_flavour_goes_in_the_same_transaction():
+def test_the_other_flavour_of_the_same_version_is_built_anew():
     host = installed(archive={**ARCHIVE, "nvidia-open-kernel-dkms": ["535.216.01-1"]})
     params = want(packages=["nvidia-open-kernel-dkms", "libcuda1"], remove=["nvidia-kernel-dkms"])
     result = _packages.ensure(params, host, apply=False)
-    assert result["steps"][0] == "Install nvidia-open-kernel-dkms 535.216.01-1; remove nvidia-kernel-dkms"
+    assert result["steps"] == [
+        "Install nvidia-open-kernel-dkms 535.216.01-1; remove nvidia-kernel-dkms",
+        f"Build the 535.216.01 kernel modules for {KERNEL}",
+        "Hold nvidia-open-kernel-dkms",
+    ]
 
 
 def test_absent_ignores_versions_and_holds_and_is_idle_afterwards():
