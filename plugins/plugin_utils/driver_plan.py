@@ -153,9 +153,7 @@ def _fill(
     build = build_of(choice, platform, (facts["system"] or {}).get("secure_boot") == "enabled")
     data = choice.offer["builds"][build][choice.flavour]
     kernel = for_kernels(data["kernel"], choice, plan["kernels"])
-    persistence = {key: render([value], choice, "")[0] for key, value in platform["persistence"].items()}
-    user = [*choice.offer["compute"], *(choice.offer["graphics"] if wants["graphics_enabled"] else [])]
-    user.append(persistence["package"])  # the daemon is a part of the driver: it moves, and is held, with the rest
+    user = choice.offer["compute"] + (choice.offer["graphics"] if wants["graphics_enabled"] else [])
     plan.update(
         branch=choice.offer["branch"],
         series=choice.offer["series"],
@@ -166,7 +164,7 @@ def _fill(
         packages=list(dict.fromkeys(kernel + for_kernels(user, choice, plan["kernels"]))),
         header_packages=for_kernels(platform["headers"], choice, plan["kernels"]) if build == "dkms" else [],
         nvml_packages=list(platform["nvml"]["packages"]) if wants["nvml_enabled"] else [],
-        persistence=persistence,
+        persistence={key: render([value], choice, "")[0] for key, value in platform["persistence"].items()},
         load_modules=["nvidia", "nvidia_uvm"],
     )
     own = for_kernels(choice.offer["compute"] + choice.offer["graphics"], choice, plan["kernels"])

@@ -26,7 +26,6 @@ def converged(*cards: str, **changes: Any) -> dict[str, Any]:
             "method": "packages",
             "packages": [
                 *(package(name, f"{VERSION}-1") for name in names),
-                package("nvidia-persistenced", "535.171.04-1~deb12u1"),
                 package("nvidia-modprobe", "535.161.07-1", held=False),
             ],
             "runfile": None,
