@@ -80,7 +80,7 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_start(self, host, task):
         self._running[host.get_name()] = (task.get_name().strip(), time.monotonic())
 
-    def _done(self, result):
+    def _done(self, result, **_options):
         self._running.pop(result.host.get_name(), None)
 
     v2_runner_on_ok = _done
