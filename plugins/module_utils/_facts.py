@@ -25,22 +25,25 @@ NEEDS = {
     "pci": ("system",),
     "driver": ("system", "kernel", "pci"),
     "nvml": ("system", "kernel", "pci", "driver"),
-    "persistence": ("system", "kernel", "pci", "driver", "nvml"),
+    "persistence": ("system",),
 }
+# Comes along as well, but can be left out: without NVML nobody knows the mode that the GPUs are in.
+TAKES_ALONG = {"persistence": ("kernel", "pci", "driver", "nvml")}
 
 
 def wanted(subsets):
-    """The subsets to gather: ``all``, names, and ``!name`` to leave one out; what a subset needs comes with it.
+    """The subsets to gather: ``all``, names, and ``!name`` to leave one out, with those that need it.
 
     :raises NvidiaError: for a name that is none
     """
     unknown = sorted({word.lstrip("!") for word in subsets} - {*SUBSETS, "all"})
     if unknown:
         raise NvidiaError(f"gather_subset has {', '.join(unknown)}, which is none of all, {', '.join(SUBSETS)}.")
+    out = {word[1:] for word in subsets if word.startswith("!")}
     named = {word for word in subsets if not word.startswith("!")} or {"all"}
     chosen = set(SUBSETS) if "all" in named else named
-    chosen = {need for name in chosen for need in (*NEEDS.get(name, ()), name)}
-    return [name for name in SUBSETS if name in chosen and f"!{name}" not in subsets]
+    chosen = chosen | {other for name in chosen for other in (*NEEDS.get(name, ()), *TAKES_ALONG.get(name, ()))}
+    return [name for name in SUBSETS if name in chosen and not out & {name, *NEEDS.get(name, ())}]
 
 
 def probe(system, subsets, timeout=20):

@@ -1,0 +1,110 @@
+"""All observers together: on a machine with nothing, and on one like a real machine with two H200s."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._facts import SUBSETS, gather, wanted
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
+from tests.unit.fake_system import FakeSystem
+from tests.unit.fixtures import fixture
+
+REAL = json.loads(fixture("h200/facts.json"))
+RUNS_ON = {"python": "3.12", "interpreter": "python3", "machine": "x86_64", "user_id": 0, "timeout": 5}
+
+
+def card(row):
+    """The files and links of sysfs behind one row of the PCI facts."""
+    base = f"/sys/bus/pci/devices/{row['address']}"
+    bars = {bar["index"]: bar for bar in row["bars"]}
+    lines = [
+        f"{bars[n]['start']:#018x} {bars[n]['start'] + bars[n]['size'] - 1:#018x} 0x14220c"
+        if n in bars
+        else "0x0 0x0 0x0"
+        for n in range(7)
+    ]
+    vendor, device = row["subsystem"].split(":")
+    files = {
+        "vendor": "0x10de\n",
+        "device": f"0x{row['device']}\n",
+        "class": f"{row['class']}\n",
+        "subsystem_vendor": f"0x{vendor}\n",
+        "subsystem_device": f"0x{device}\n",
+        "numa_node": "-1\n",
+        "resource": "\n".join(lines),
+    }
+    return {f"{base}/{name}": text for name, text in files.items()}, {
+        f"{base}/driver": "../../../bus/pci/drivers/nvidia"
+    }
+
+
+def machine_with_two_h200():
+    release = "ID=ubuntu\nVERSION_ID='24.04'\nVERSION_CODENAME=noble\nID_LIKE=debian\n"
+    files = {
+        "/etc/os-release": release,
+        "/.dockerenv": "",
+        "/proc/cpuinfo": "flags : fpu hypervisor\n",
+        "/proc/sys/kernel/osrelease": "6.8.0-40-generic\n",
+        "/proc/sys/kernel/random/boot_id": REAL["system"]["boot_id"],
+        "/proc/driver/nvidia/version": fixture("proc/580.159.04-open.txt"),
+        "/sys/module/nvidia/taint": "O\n",
+        "/sys/module/nvidia_uvm/taint": "O\n",
+        "/etc/ld.so.conf.d/nvidia.conf": "/usr/local/nvidia/lib64\n",
+        "/usr/local/nvidia/lib64/libnvidia-ml.so.580.159.04": "",
+    }
+    links = {}
+    for row in REAL["pci"]:
+        more_files, more_links = card(row)
+        files.update(more_files)
+        links.update(more_links)
+    modes = {"passthrough": 1}
+    gpus = [{**gpu, "virtualization_mode": modes[gpu["virtualization_mode"]]} for gpu in REAL["gpus"]]
+    answer = json.dumps({**REAL["nvml"], "gpus": gpus})
+    return FakeSystem(files, links, commands={("python3", "-"): answer})
+
+
+def test_the_same_machine_gives_the_facts_that_the_real_one_gave():
+    facts = gather(machine_with_two_h200(), ["all"], **RUNS_ON)
+    for part in ("pci", "gpus", "nvml", "driver", "nouveau", "kernel", "place", "coherence", "partial", "system"):
+        assert facts[part] == REAL[part], part
+
+
+def test_a_machine_with_nothing_gives_values_for_everything_and_starts_no_program():
+    system = FakeSystem()
+    facts = gather(system, ["all"], **RUNS_ON)
+    assert facts["coherence"] == {"verdict": "absent", "reasons": []}
+    assert (facts["pci"], facts["gpus"], facts["partial"]) == ([], [], [])
+    assert system.ran == []
+    json.dumps(facts)
+
+
+def test_a_machine_with_everything_starts_one_program():
+    system = machine_with_two_h200()
+    gather(system, ["all"], **RUNS_ON)
+    assert system.ran == [["python3", "-"]]
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (["all"], list(SUBSETS)),
+        (["!nvml"], ["system", "kernel", "pci", "driver", "persistence"]),
+        (["pci"], ["system", "pci"]),
+        (["driver"], ["system", "kernel", "pci", "driver"]),
+        (["all", "!persistence"], ["system", "kernel", "pci", "driver", "nvml"]),
+    ],
+)
+def test_what_a_subset_needs_comes_with_it(asked, expected):
+    assert wanted(asked) == expected
+
+
+@pytest.mark.parametrize("subset", SUBSETS)
+def test_every_subset_can_be_left_out(subset):
+    gather(FakeSystem(), [f"!{subset}"], **RUNS_ON)
+
+
+def test_an_unknown_subset_is_refused_with_the_known_ones():
+    with pytest.raises(NvidiaError, match=r"pcie.*nvml"):
+        wanted(["pcie"])
