@@ -11,8 +11,8 @@ short_description: Decides what keeps a host's GPUs initialised, and what has to
 version_added: 0.1.0
 author: gpufleet.nvidia contributors (@gpufleet)
 description:
-  - Takes the facts of a host and the wants of its owner, and gives one plan for the persistence daemon or, where none can
-    run, for the kernel module's own persistence mode. Nothing touches the host.
+  - Takes the facts of a host and the wants of its owner, and gives one plan for the persistence daemon or, where none
+    can run, for the kernel module's own persistence mode. Nothing touches the host.
   - The plan of a host that is as declared has no steps.
 options:
   _input:
@@ -21,8 +21,8 @@ options:
     required: true
   wants:
     description:
-      - The variables of the role C(gpufleet.nvidia.persistenced) without their prefix, C(state), C(uvm_enabled), C(user),
-        C(legacy_ok), and C(unit), the name of the daemon's unit.
+      - The variables of the role C(gpufleet.nvidia.persistenced) without their prefix, C(state), C(uvm_enabled),
+        C(user), C(legacy_ok), and C(unit), the name of the daemon's unit.
       - What is missing takes its default.
     type: dict
     required: true
@@ -65,6 +65,9 @@ _value:
       description: Packages to install.
       type: list
       elements: str
+    hold:
+      description: Whether the packages are to be held, as the driver's are.
+      type: bool
     user:
       description: The system user that must be there.
       type: str
@@ -76,7 +79,7 @@ _value:
       type: list
       elements: dict
     link:
-      description: The link that starts a unit at boot that cannot be enabled, with C(path), C(target) and C(state).
+      description: The link that starts a unit at boot that cannot be enabled, with C(path) and C(target).
       type: dict
     enable:
       description: Whether the unit is to be enabled.
@@ -92,6 +95,9 @@ _value:
       type: str
     unit_seen:
       description: Whether the unit is on the host, and not masked.
+      type: bool
+    settling:
+      description: Whether the GPUs are off although the unit is as it should be. A daemon that is starting looks so.
       type: bool
     steps:
       description: All of this as sentences. Empty means that nothing is to be done.

@@ -21,15 +21,14 @@ def plan_disabled(plan: dict[str, Any], facts: dict[str, Any], seen: Seen) -> No
     plan["unit_seen"] = seen.kind == "present"
     drop_in, link = unit_files.drop_in_path(unit), unit_files.link_path(unit)
     if seen.ours:
-        plan["files"] = [{"path": f"{unit_files.FOLDER}/{unit}", "state": "absent"}]
-        plan["link"] = {"path": link, "target": None, "state": "absent"}
+        plan["files"] = [{"path": path, "state": "absent"} for path in (f"{unit_files.FOLDER}/{unit}", link)]
         plan["stop"] = seen.active
         plan["steps"].append(f"Remove {unit}, which the role had written")
     elif seen.drop_in is not None:
         plan["files"] = [{"path": drop_in, "state": "absent"}]
         plan["steps"].append(f"Remove the drop-in of {unit}")
         if seen.boot == "enabled" and not seen.installable:
-            plan["link"] = {"path": link, "target": None, "state": "absent"}
+            plan["files"].append({"path": link, "state": "absent"})
             plan["steps"].append(f"Remove the link that starts {unit} at boot")
         if seen.active and is_loaded(facts) and not unit_files.same_command(seen.packaged, seen.effective):
             plan["stop"] = plan["start"] = True

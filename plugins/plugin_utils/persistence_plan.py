@@ -41,6 +41,7 @@ def empty_plan(wants: dict[str, Any]) -> dict[str, Any]:
         "skipped": None,
         "pending": False,
         "packages": [],
+        "hold": False,
         "user": None,
         "unmask": False,
         "files": [],
@@ -50,6 +51,7 @@ def empty_plan(wants: dict[str, Any]) -> dict[str, Any]:
         "start": False,
         "legacy": None,
         "unit_seen": False,
+        "settling": False,
         "steps": [],
         "findings": [],
         "deviations": [],
@@ -82,20 +84,22 @@ def persistence_plan(
 def _enable(plan: dict[str, Any], facts: dict[str, Any], wants: dict[str, Any], packaged: dict[str, Any]) -> None:
     seen = see(facts, wants["unit"])
     plan["unit_seen"] = seen.kind == "present"
-    plan["pending"] = not has_driver(facts) and seen.kind == "absent"
+    plan["pending"] = not has_driver(facts) and not daemon(facts)
     plan["findings"] = findings.refusals(facts, wants)
     if plan["pending"]:
         plan["findings"].append(findings.pending())
     if seen.kind == "masked":
         plan["unmask"] = True
         plan["steps"].append(f"Unmask {wants['unit']}")
-        seen = expect(packaged)
-    elif seen.kind == "absent" and daemon(facts) and _has_systemd(facts):
+    if seen.kind == "absent" and daemon(facts) and _has_systemd(facts):
         seen = Seen("absent", ours=True, boot="disabled")
-    elif seen.kind == "absent" and _package(facts, packaged, plan["pending"]):
+    elif seen.kind != "present" and not daemon(facts) and _package(facts, packaged, plan["pending"]):
         plan["packages"] = [_package(facts, packaged, plan["pending"])]
-        plan["steps"].append(f"Install {plan['packages'][0]}")
+        plan["hold"] = any(row.get("held") for row in _install(facts).get("packages") or [])
+        plan["steps"].append(f"Install {plan['packages'][0]}{' and hold it, as the driver is' if plan['hold'] else ''}")
         seen = expect(packaged)
+    elif seen.kind == "masked":
+        seen = expect(packaged)  # what lies below a mask is seen once it is lifted
     if seen.ours:
         _own_unit(plan, facts, wants, seen)
     elif seen.kind != "absent":
@@ -117,7 +121,7 @@ def _packaged_unit(plan: dict[str, Any], facts: dict[str, Any], wants: dict[str,
     if seen.boot == "static":
         # `systemctl enable` needs an [Install] section in the unit itself; a drop-in cannot bring one.
         path = unit_files.link_path(wants["unit"])
-        plan["link"] = {"path": path, "target": seen.path, "state": "link"}
+        plan["link"] = {"path": path, "target": seen.path}
         plan["steps"].append(f"Start {wants['unit']} at boot through a link in multi-user.target.wants")
     elif seen.boot == "disabled":
         plan["enable"] = True
@@ -149,6 +153,7 @@ def _run(plan: dict[str, Any], facts: dict[str, Any], seen: Seen, target: str, n
     if not is_loaded(facts) and not plan["pending"]:
         return
     off = gpus_off(facts)
+    plan["settling"] = bool(off) and seen.kind == "present" and not (plan["files"] or plan["enable"] or seen.failed)
     if seen.active and (off or not unit_files.same_command(target, seen.effective)):
         plan["stop"] = plan["start"] = True
         why = f", because persistence mode is off on GPU {listed(off)}" if off else " for its new command line"
@@ -175,7 +180,7 @@ def _package(facts: dict[str, Any], packaged: dict[str, Any], pending: bool) -> 
 
     ``{series}`` becomes the series of the driver packages that are installed, such as 580-server.
     """
-    install = (facts.get("driver") or {}).get("install") or {}
+    install = _install(facts)
     name = packaged.get("package")
     if not name or not _has_systemd(facts) or not (pending or install.get("method") == "packages"):
         return None
@@ -185,6 +190,10 @@ def _package(facts: dict[str, Any], packaged: dict[str, Any], pending: bool) -> 
     matches = (re.fullmatch(pattern, str(row["name"])) for row in install.get("packages") or [])
     series = next((match[1] for match in matches if match), None)
     return str(name).format(series=series) if series else None
+
+
+def _install(facts: dict[str, Any]) -> dict[str, Any]:
+    return (facts.get("driver") or {}).get("install") or {}
 
 
 def _has_systemd(facts: dict[str, Any]) -> bool:
