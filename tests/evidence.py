@@ -37,7 +37,10 @@ def driver_packages(host) -> dict[str, str]:
 
 
 def modinfo(host, kernel: str, field: str) -> str:
-    return host.check_output(f"modinfo -k {kernel} -F {field} nvidia-current")
+    """A field of the kernel module nvidia, under whatever name the distribution keeps it."""
+    folder = f"/lib/modules/{kernel}/updates/dkms"
+    (name,) = [name for name in host.file(folder).listdir() if re.match(r"nvidia(-current(-open)?)?\.ko", name)]
+    return host.check_output(f"modinfo -F {field} {folder}/{name}")
 
 
 def journal_of_apt(host) -> list[dict]:

@@ -13,7 +13,7 @@ VERSION_MISMATCH = 18  # NVML_ERROR_LIB_RM_VERSION_MISMATCH
 def coherence(facts):
     """``{verdict, reasons}``: the worst of what was found decides; a reason each.
 
-    ``absent``: no driver in any form. ``needs_reload``: user space or disk moved on, unloading the old module is enough.
+    ``absent``: no driver in any form. ``needs_reload``: user space or disk moved on, a reload is enough.
     ``needs_reboot``: only a boot mends it. ``broken``: somebody has to mend it.
 
     :param facts: subsets system, kernel, pci and driver; nvml and gpus count when they are there

@@ -38,7 +38,7 @@ DKMS = "/var/lib/dkms"
 
 
 def parse_loaded(text):
-    """(version, flavour) from /proc/driver/nvidia/version, whose open and proprietary forms differ; None: no such line."""
+    """(version, flavour) from /proc/driver/nvidia/version, whose two forms differ; None: no such line."""
     found = LOADED.search((text or "") + "\n")
     if not found:
         return None
@@ -74,8 +74,8 @@ def find_module(system, release):
 def observe_on_disk(system, release):
     """What lies on disk for a kernel, or None.
 
-    The main module is up to a hundred megabytes, and may be compressed: its small sibling nvidia-modeset comes from the same
-    build with the same version, licence and key, and is read instead where it is there.
+    The main module is up to a hundred megabytes, and may be compressed: its small sibling nvidia-modeset comes from
+    the same build with the same version, licence and key, and is read instead where it is there.
     """
     found = find_module(system, release)
     if found is None:
@@ -98,7 +98,7 @@ def observe_on_disk(system, release):
 
 def _by_modinfo(system, name, path, asked):
     """For zstd, which Python cannot read before 3.14."""
-    fields = {}
+    fields: dict[str, str] = {}
     for line in system.run(["modinfo", asked], timeout=20).out.splitlines():
         key, _, value = line.partition(":")
         fields.setdefault(key.strip(), value.strip())
@@ -143,9 +143,10 @@ def _dkms_rows(system, module, version, installed):
 def observe_library(system):
     """The libnvidia-ml that programs get: by the loader's configured folders first, then by the usual ones."""
     for folder in [*_loader_folders(system), *LIBRARY_FOLDERS]:
-        name = next((name for name in system.entries(folder) if LIBRARY.fullmatch(name)), None)
-        if name:
-            return {"version": LIBRARY.fullmatch(name)[1], "path": f"{folder}/{name}"}
+        for name in system.entries(folder):
+            found = LIBRARY.fullmatch(name)
+            if found:
+                return {"version": found[1], "path": f"{folder}/{name}"}
     return None
 
 

@@ -88,7 +88,7 @@ def packages(system, package_manager):
 
 
 def runfile(system, found):
-    """Traces of NVIDIA's installer. A package may own the same path (Debian's alternatives), so packages explain it away."""
+    """Traces of NVIDIA's installer, unless a package explains them."""
     trace = next((path for path in RUNFILE_TRACES if system.exists(path) and system.link(path) is None), None)
     if trace is None or any(package["name"].startswith("nvidia-installer") for package in found):
         return None

@@ -41,7 +41,7 @@ def next_kernel(releases, default, environment):
 
     :param releases: releases of the installed kernels that have an image
     :param default: GRUB_DEFAULT
-    :param environment: grubenv; ``next_entry`` counts once and first, then ``saved_entry`` where GRUB_DEFAULT says saved
+    :param environment: grubenv; ``next_entry`` counts first, ``saved_entry`` where GRUB_DEFAULT says saved
     """
     if not releases:
         return None, None

@@ -35,7 +35,7 @@ def _section(data, wanted):
 
 
 def _strings(section):
-    pairs = {}
+    pairs: dict[str, str] = {}
     for word in section.split(b"\0"):
         name, _, value = word.partition(b"=")
         if name:

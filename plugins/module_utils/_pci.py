@@ -56,7 +56,7 @@ FIRST_IDS = (
 
 
 def architecture(device):
-    """Architecture of a GPU by its device id (four hexadecimal digits), ``unknown`` where no chip is known to have it."""
+    """Architecture of a GPU by its device id (four hexadecimal digits); ``unknown`` where no chip has it."""
     number, found = int(device, 16), "unknown"
     for first, name in FIRST_IDS:
         if number < first:

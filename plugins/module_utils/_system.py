@@ -1,13 +1,14 @@
 # Copyright: (c) 2026, gpufleet.nvidia contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The only code of the target side that touches the machine. Everything else is given one of these and stays testable."""
+"""The only code of the target side that touches the machine; everything else is given one of these."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from collections import namedtuple
+from contextlib import suppress
 
 
 class NvidiaError(Exception):
@@ -126,10 +127,8 @@ class ModuleSystem:
 
     def remove(self, path):
         """Removes a file or link; one that is not there is fine."""
-        try:
+        with suppress(FileNotFoundError):
             os.unlink(path)
-        except FileNotFoundError:
-            pass
 
     def symlink(self, target, path):
         os.makedirs(os.path.dirname(path), exist_ok=True)

@@ -12,8 +12,8 @@ short_description: Finds out which NVIDIA driver a host has, and whether it is o
 version_added: 0.1.0
 author: gpufleet.nvidia contributors (@gpufleet)
 description:
-  - The subset V(driver) of M(gpufleet.nvidia.gpu_facts) with what it needs (operating system, kernels, PCI functions), and
-    nothing that asks a GPU. It gives the same values at the same places.
+  - The subset V(driver) of M(gpufleet.nvidia.gpu_facts) with what it needs (operating system, kernels, PCI
+    functions), and nothing that asks a GPU. It gives the same values at the same places.
 extends_documentation_fragment: [gpufleet.nvidia.attributes]
 attributes:
   check_mode:
@@ -48,7 +48,7 @@ ansible_facts:
       returned: always
       contains:
         driver:
-          description: Loaded module, modules on disk by kernel, DKMS, library, and the install method with its packages.
+          description: Loaded module, modules on disk by kernel, DKMS, library, install method and packages.
           type: dict
           returned: always
         coherence:
@@ -62,7 +62,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._facts import probe
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import ModuleSystem, NvidiaError
 
-ARGUMENT_SPEC = {}
+ARGUMENT_SPEC: dict = {}
 
 
 def main():

@@ -12,11 +12,11 @@ short_description: Finds out what a GPU host is, in one round trip
 version_added: 0.1.0
 author: gpufleet.nvidia contributors (@gpufleet)
 description:
-  - Reads NVIDIA's functions on the PCI bus, the kernels, the driver (loaded, on disk for each kernel, libraries, packages),
-    each GPU through NVML, and the persistence daemon; says whether the driver is of one piece.
+  - Reads NVIDIA's functions on the PCI bus, the kernels, the driver (loaded, on disk for each kernel, libraries,
+    packages), each GPU through NVML, and the persistence daemon; says whether the driver is of one piece.
   - Works without a driver, a GPU or NVML. What is absent is a value, never a failure.
-  - sysfs, procfs and package databases come first; whatever is executed has a time-out, and what could not be read is in
-    RV(ansible_facts.nvidia.partial) with its reason.
+  - sysfs, procfs and package databases come first; whatever is executed has a time-out, and what could not be read
+    is in RV(ansible_facts.nvidia.partial) with its reason.
 extends_documentation_fragment: [gpufleet.nvidia.attributes]
 attributes:
   check_mode:
@@ -31,8 +31,8 @@ options:
   gather_subset:
     description:
       - What to read; what a subset needs comes with it. A name with C(!) before it is left out.
-      - V(system) is the operating system; V(kernel) the kernels; V(pci) the cards; V(driver) modules, libraries and packages;
-        V(nvml) each GPU; V(persistence) the daemon.
+      - V(system) is the operating system; V(kernel) the kernels; V(pci) the cards; V(driver) modules, libraries and
+        packages; V(nvml) each GPU; V(persistence) the daemon.
     type: list
     elements: str
     default: [all]
@@ -78,7 +78,7 @@ ansible_facts:
           elements: dict
           returned: subset system
         kernel:
-          description: The running kernel, the one that boots next, and each installed one with its headers and initramfs.
+          description: The running kernel, the one that boots next, and each installed one.
           type: dict
           returned: subset kernel
         pci:
@@ -95,7 +95,7 @@ ansible_facts:
           type: str
           returned: subset pci
         driver:
-          description: Loaded module, modules on disk by kernel, DKMS, library, and the install method with its packages.
+          description: Loaded module, modules on disk by kernel, DKMS, library, install method and packages.
           type: dict
           returned: subset driver
         nvml:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ def card(address="0000:01:00.0", architecture="pascal", driver="nvidia"):
 
 def facts(**changes):
     """A host whose driver is of one piece, and what *changes* make of it."""
-    base = {
+    base: dict[str, Any] = {
         "place": "bare_metal",
         "kernel": {"running": K, "next": K},
         "pci": [card()],
@@ -55,14 +56,14 @@ def facts(**changes):
     base = copy.deepcopy(base)
     for path, value in changes.items():
         *parents, last = path.split("__")
-        place_ = base
+        inner = base
         for parent in parents:
-            place_ = place_[parent]
-        place_[last] = value
+            inner = inner[parent]
+        inner[last] = value
     return base
 
 
-NOTHING = {
+NOTHING: dict[str, Any] = {
     "driver__loaded": None,
     "driver__library": None,
     "driver__on_disk": {K: None},

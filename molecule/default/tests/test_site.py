@@ -1,5 +1,7 @@
-"""site.yml on a bare Debian 12 with a Tesla P40 beside a GTX 750 Ti. The driver's modules, packages and daemon are the real
-ones; the cards, and so NVML, are stand-ins of the lab."""
+"""site.yml on a bare Debian 12 with a Tesla P40 beside a GTX 750 Ti.
+
+The driver's modules, packages and daemon are the real ones; the cards, and so NVML, are stand-ins of the lab.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,11 @@ def test_every_package_of_the_driver_is_held(host):
 
 def test_a_full_upgrade_leaves_the_driver_alone(host):
     plan = host.check_output("apt-get -s dist-upgrade")
-    assert not [line for line in plan.splitlines() if line.startswith(("Inst nvidia", "Inst libnvidia", "Remv nvidia", "Inst libcuda"))]
+    assert not [
+        line
+        for line in plan.splitlines()
+        if line.startswith(("Inst nvidia", "Inst libnvidia", "Remv nvidia", "Inst libcuda"))
+    ]
 
 
 def test_unattended_upgrades_are_told_to_leave_the_driver_alone(host):

@@ -1,4 +1,4 @@
-"""The facts of each profile's host. The cards are the lab's stand-ins; the code that reads them is the product's own."""
+"""The facts of each profile's host: the cards are the lab's stand-ins, the code that reads them is the product's."""
 
 from __future__ import annotations
 

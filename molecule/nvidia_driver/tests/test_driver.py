@@ -1,4 +1,4 @@
-"""The role nvidia_driver on Debian 13: real packages and a real DKMS build; the two RTX A6000 are the lab's stand-ins."""
+"""nvidia_driver on Debian 13: real packages and a real DKMS build; the two RTX A6000 are the lab's stand-ins."""
 
 from __future__ import annotations
 
