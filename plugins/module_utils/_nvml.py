@@ -12,6 +12,18 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils._pci import archit
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import CommandTimeout
 
 VIRTUALIZATION = {0: "none", 1: "passthrough", 2: "vgpu", 3: "host_vgpu", 4: "host_vsga"}
+ARCHITECTURES = {
+    2: "kepler",
+    3: "maxwell",
+    4: "pascal",
+    5: "volta",
+    6: "turing",
+    7: "ampere",
+    8: "ada",
+    9: "hopper",
+    10: "blackwell",
+    13: "rubin",
+}
 ABSENT = {
     "available": False,
     "reason": None,
@@ -20,6 +32,7 @@ ABSENT = {
     "cuda_driver_version": None,
     "version": None,
 }
+SPARE = 5  # seconds that the probe itself has for saying that NVML hangs
 
 
 def parse_answer(text):
@@ -32,16 +45,19 @@ def parse_answer(text):
 
 
 def complete(gpus, pci):
-    """NVML's rows with the architecture of the card at the same PCI address, and its modes by name."""
-    devices = {function["address"]: function["device"] for function in pci}
-    return [
-        {
-            **gpu,
-            "architecture": architecture(devices[gpu.get("address")]) if gpu.get("address") in devices else None,
-            "virtualization_mode": VIRTUALIZATION.get(gpu.get("virtualization_mode")),
-        }
-        for gpu in gpus
-    ]
+    """NVML's rows with the architecture by PCI id, else NVML's own, and modes by name."""
+    cards = {function["address"]: function["device"] for function in pci}
+    rows = []
+    for gpu in gpus:
+        known = architecture(cards.get(gpu.get("address"), ""))
+        rows.append(
+            {
+                **gpu,
+                "architecture": known if known != "unknown" else ARCHITECTURES.get(gpu.get("architecture")),
+                "virtualization_mode": VIRTUALIZATION.get(gpu.get("virtualization_mode")),
+            }
+        )
+    return rows
 
 
 def observe(system, python, pci, loaded, timeout):
@@ -54,15 +70,17 @@ def observe(system, python, pci, loaded, timeout):
     if loaded is None:
         return {**ABSENT, "reason": "no NVIDIA kernel module is loaded"}, [], []
     try:
-        result = system.run([python, "-"], timeout=timeout, data=PROGRAM)
-    except CommandTimeout:
-        reason = (
-            f"NVML did not answer within {timeout:g} s: a GPU or its driver hangs; look for Xid lines in the kernel log"
-        )
-        return {**ABSENT, "reason": reason}, [], [{"source": "nvml", "reason": reason}]
+        result = system.run([python, "-", f"{timeout:g}"], timeout=timeout + SPARE, data=PROGRAM)
+    except CommandTimeout as exc:
+        return _failed(f"the NVML probe hangs: {exc}")
     answer = parse_answer(result.out)
-    if not answer:
-        reason = f"the NVML probe ended with {result.rc}: {result.err.strip()[-200:]}"
-        return {**ABSENT, "reason": reason}, [], [{"source": "nvml", "reason": reason}]
+    if not answer or answer.pop("failed", False):
+        return _failed(
+            answer.get("reason") or f"the NVML probe ended with {result.rc}: {result.err.strip()[-200:] or 'no words'}"
+        )
     gpus = complete(answer.pop("gpus", []), pci)
     return {**ABSENT, **answer}, gpus, []
+
+
+def _failed(reason):
+    return {**ABSENT, "reason": reason}, [], [{"source": "nvml", "reason": reason}]

@@ -8,6 +8,9 @@ from __future__ import annotations
 NVIDIA = "0x10de"
 DEVICES = "/sys/bus/pci/devices"
 
+IS_MEMORY = 0x200  # IORESOURCE_MEM in the flags of a region
+LEAST_REGIONS = 2  # every GPU has a region for its registers and one into its memory
+
 KINDS = {
     "0x0300": "gpu",
     "0x0302": "gpu",
@@ -57,18 +60,19 @@ FIRST_IDS = (
 
 def architecture(device):
     """Architecture of a GPU by its device id (four hexadecimal digits); ``unknown`` where no chip has it."""
-    number, found = int(device, 16), "unknown"
+    number, found = _integer(device, 16), "unknown"
     for first, name in FIRST_IDS:
-        if number < first:
+        if number is None or number < first:
             break
         found = name
     return found
 
 
 def parse_resource(text):
-    """BARs from sysfs's ``resource``: lines of start, end and flags in hexadecimal; unused lines are all zero.
+    """Memory regions from sysfs's ``resource``: lines of start, end and flags in hexadecimal, those of BARs first.
 
-    :returns: list of ``{index, start, size}`` in bytes; a BAR that the firmware left without an address starts at 0
+    :returns: list of ``{index, start, size}`` in bytes; a region without an address starts at 0. Lines that are all zero
+        are unused BARs, or such that the kernel found no room for and gave up
     """
     bars = []
     for index, line in enumerate((text or "").splitlines()[:6]):
@@ -76,14 +80,17 @@ def parse_resource(text):
             start, end, flags = (int(word, 16) for word in line.split())
         except ValueError:
             continue
-        if flags and end >= start:
+        if flags & IS_MEMORY and end >= start:
             bars.append({"index": index, "start": start, "size": end - start + 1})
     return bars
 
 
-def is_assigned(bars):
-    """Whether the card's memory regions have addresses; one that has not is a sign of "Above 4G Decoding" being off."""
-    return bool(bars) and all(bar["start"] for bar in bars)
+def is_assigned(bars, least=LEAST_REGIONS):
+    """Whether the card's memory regions have addresses; one that has not is a sign of "Above 4G Decoding" being off.
+
+    :param least: the number of regions that such a function has at least
+    """
+    return len(bars) >= least and all(bar["start"] for bar in bars)
 
 
 def _integer(text, base=10):
@@ -109,7 +116,8 @@ def observe_function(system, address):
         return None
     device, code = (value("device") or "0x0000")[2:].lower(), value("class") or "0x000000"
     kind = KINDS.get(code[:6].lower(), "other")
-    bars = parse_resource(system.read(f"{base}/resource"))
+    resource, physical = system.read(f"{base}/resource"), _name(system.link(f"{base}/physfn"))
+    bars, least = parse_resource(resource), LEAST_REGIONS if kind == "gpu" and not physical else 0
     node = _integer(value("numa_node"))
     subsystem = [(value(f"subsystem_{part}") or "0x0000")[2:] for part in ("vendor", "device")]
     return {
@@ -123,9 +131,9 @@ def observe_function(system, address):
         "name": None,
         "driver": _name(system.link(f"{base}/driver")),
         "bars": bars,
-        "bars_assigned": is_assigned(bars),
+        "bars_assigned": is_assigned(bars, least) if resource is not None else None,
         "numa_node": node if node is not None and node >= 0 else None,
-        "physical_function": _name(system.link(f"{base}/physfn")),
+        "physical_function": physical,
         "virtual_functions": _integer(value("sriov_numvfs")) or 0,
         "iommu_group": _name(system.link(f"{base}/iommu_group")),
     }

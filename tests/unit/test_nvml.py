@@ -15,8 +15,8 @@ LOADED = {"version": "580.159.04"}
 PCI = [{"address": "0000:00:06.0", "device": "2335"}]
 
 
-def ask(answer, loaded=LOADED):
-    return observe(FakeSystem(commands={("python3",): answer}), "python3", PCI, loaded, 5)
+def ask(answer):
+    return observe(FakeSystem(commands={("python3",): answer}), "python3", PCI, LOADED, 5)
 
 
 def test_without_a_module_nobody_is_asked():
@@ -43,7 +43,7 @@ def test_a_hang_yields_partial_facts_with_the_reason():
 
     nvml, _gpus, partial = ask(hang)
     assert nvml["available"] is False
-    assert "Xid" in nvml["reason"] and partial[0]["source"] == "nvml"
+    assert "hangs" in nvml["reason"] and partial[0]["source"] == "nvml"
 
 
 def test_a_probe_that_dies_is_told_with_its_last_words():

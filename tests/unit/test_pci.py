@@ -13,7 +13,7 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils._pci import (
     parse_resource,
 )
 from tests.unit.fake_system import FakeSystem
-from tests.unit.fixtures import fixture
+from tests.unit.captured import fixture
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_the_table_of_ids_is_in_order():
 
 def test_memory_regions_are_read_with_their_sizes():
     bars = parse_resource(fixture("resource/p40-assigned.txt"))
-    assert [bar["size"] for bar in bars] == [16 << 20, 32 << 30, 32 << 20]
+    assert [region["size"] for region in bars] == [16 << 20, 32 << 30, 32 << 20]
     assert is_assigned(bars)
 
 
@@ -61,9 +61,28 @@ def test_regions_without_an_address_show_that_above_4g_decoding_is_off():
     assert not is_assigned(parse_resource(fixture("resource/p40-above-4g-off.txt")))
 
 
+def test_a_region_that_the_kernel_gave_up_is_missed():
+    assert not is_assigned(parse_resource(fixture("resource/p40-given-up.txt")))
+
+
+def test_ports_are_no_memory_regions():
+    assert parse_resource("0x0 0x7f 0x40101") == []
+
+
+@given(st.text())
+def test_no_device_id_breaks_the_table(text):
+    assert isinstance(architecture(text), str)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**40), st.integers(0, 2**36)), max_size=6))
+def test_regions_are_read_as_they_were_written(regions):
+    text = "\n".join(f"0x{start:016x} 0x{start + size:016x} 0x0000000000040200" for start, size in regions)
+    assert [(bar["start"], bar["size"] - 1) for bar in parse_resource(text)] == regions
+
+
 @given(st.text())
 def test_no_text_breaks_the_resource_parser(text):
-    assert all(bar["size"] > 0 for bar in parse_resource(text))
+    assert all(region["size"] > 0 for region in parse_resource(text))
 
 
 def card(address, **files):
@@ -82,6 +101,14 @@ def test_only_functions_of_nvidia_are_listed_with_what_drives_them():
     gpu, audio = observe(FakeSystem(files, links))
     assert (gpu["kind"], gpu["driver"], gpu["architecture"], gpu["numa_node"]) == ("gpu", "nouveau", "pascal", 0)
     assert (audio["kind"], audio["driver"], audio["architecture"]) == ("audio", None, None)
+    assert (gpu["bars_assigned"], audio["bars_assigned"]) == (True, None)
+
+
+def test_a_virtual_function_need_not_have_a_card_s_regions():
+    files = card("0000:01:00.4", resource="0x0 0x0 0x0\n")
+    links = {f"{DEVICES}/0000:01:00.4/physfn": "../0000:01:00.0"}
+    (function,) = observe(FakeSystem(files, links))
+    assert (function["physical_function"], function["bars_assigned"]) == ("0000:01:00.0", True)
 
 
 def test_a_machine_without_a_bus_has_no_functions():
