@@ -71,8 +71,8 @@ def architecture(device):
 def parse_resource(text):
     """Memory regions from sysfs's ``resource``: lines of start, end and flags in hexadecimal, those of BARs first.
 
-    :returns: list of ``{index, start, size}`` in bytes; a region without an address starts at 0. Lines that are all zero
-        are unused BARs, or such that the kernel found no room for and gave up
+    :returns: list of ``{index, start, size}`` in bytes; a region without an address starts at 0; lines that are all
+        zero are unused BARs, or such that the kernel found no room for and gave up
     """
     bars = []
     for index, line in enumerate((text or "").splitlines()[:6]):

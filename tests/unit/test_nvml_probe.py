@@ -1,4 +1,4 @@
-"""The probe as a process, with a stand-in for pynvml: what it prints, and that a hang costs no more than its seconds."""
+"""The probe as a process, with a stand-in for pynvml: what it prints, and that a hang costs its seconds alone."""
 
 from __future__ import annotations
 
