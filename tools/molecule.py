@@ -17,7 +17,8 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"No scenario is named {', '.join(unknown)}; there are: {', '.join(known)}.", file=sys.stderr)
         return 2
-    return run_all([Step(f"molecule: {name}", ["molecule", "test", "--no-command-borders", "-s", name], show=True) for name in names or known])
+    command = ["molecule", "test", "--no-command-borders", "-s"]
+    return run_all([Step(f"molecule: {name}", [*command, name], show=True) for name in names or known])
 
 
 if __name__ == "__main__":

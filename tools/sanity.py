@@ -41,6 +41,9 @@ def copy_tree() -> None:
         if not name.startswith("collections/") and source.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)
+    # ansible-test asks git what there is to test; to this checkout's own git the copy is an ignored folder
+    subprocess.run(["git", "init", "--quiet"], cwd=TREE, check=True)
+    subprocess.run(["git", "add", "--all"], cwd=TREE, check=True)
 
 
 def place_get_pip() -> None:

@@ -62,7 +62,7 @@ def run_step(step: Step) -> bool:
         start_new_session=True,
     ) as process:
         try:
-            output, _ = process.communicate()
+            output, _errors = process.communicate()
         except BaseException:
             os.killpg(process.pid, signal.SIGTERM)
             raise

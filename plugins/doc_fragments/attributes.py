@@ -16,4 +16,5 @@ attributes:
     description: Returns details on what has changed, or would change in C(check_mode), when in diff mode.
   platform:
     description: The platforms that the module runs on.
+    support: full
 """

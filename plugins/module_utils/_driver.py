@@ -100,7 +100,7 @@ def _by_modinfo(system, name, path, asked):
     """For zstd, which Python cannot read before 3.14."""
     fields: dict[str, str] = {}
     for line in system.run(["modinfo", asked], timeout=20).out.splitlines():
-        key, _, value = line.partition(":")
+        key, _colon, value = line.partition(":")
         fields.setdefault(key.strip(), value.strip())
     return {
         "name": name,

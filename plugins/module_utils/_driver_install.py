@@ -35,7 +35,7 @@ def parse_dpkg_status(text):
         if "nvidia" not in block and "libcuda" not in block:
             continue
         fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line and line[0] != " ")
-        wanted, _, state = (fields.get("Status", "") + "  ").split(" ")[:3]
+        wanted, _flag, state = (fields.get("Status", "") + "  ").split(" ")[:3]
         name = fields.get("Package", "")
         source = fields.get("Source", name).split(" ")[0]
         if state in ("installed", "half-configured", "unpacked", "half-installed") and is_driver_package(name, source):

@@ -37,7 +37,7 @@ def _section(data, wanted):
 def _strings(section):
     pairs: dict[str, str] = {}
     for word in section.split(b"\0"):
-        name, _, value = word.partition(b"=")
+        name, _equals, value = word.partition(b"=")
         if name:
             pairs.setdefault(name.decode("ascii", "replace"), value.decode("utf-8", "replace"))
     return pairs

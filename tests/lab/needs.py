@@ -22,8 +22,9 @@ PROGRAMS = {
 ELSEWHERE = "Your own hosts need no lab: name their inventory, `make site INVENTORY=path/to/inventory`."
 
 
-def missing_packages(programs: dict[str, str] = PROGRAMS) -> list[str]:
-    return sorted({package for path, package in programs.items() if not Path(path).exists()})
+def missing_packages(programs: dict[str, str] | None = None) -> list[str]:
+    known = PROGRAMS if programs is None else programs
+    return sorted({package for path, package in known.items() if not Path(path).exists()})
 
 
 def refuse_unless_possible() -> None:

@@ -17,7 +17,7 @@ SUPERVISOR = 'while :; do "$@"; [ $? = 133 ] || exit; done'
 def control_group(name: str) -> Path:
     """Gives the folder of the host's control group, in the second version's tree wherever that is mounted."""
     for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
-        fields, _, rest = line.partition(" - ")
+        fields, _dash, rest = line.partition(" - ")
         if rest.startswith("cgroup2 "):
             return Path(fields.split(" ")[4]) / f"gpufleet-lab-{name}"
     raise LabError(

@@ -29,7 +29,8 @@ def options(role: Path) -> dict:
 def constant(module: Path, name: str):
     """The value of a module-level constant, read without importing the module."""
     for node in ast.parse(module.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and any(getattr(t, "id", None) == name for t in targets):
             return ast.literal_eval(node.value)
     raise AssertionError(f"{module.name} has no {name}")
 

@@ -69,7 +69,7 @@ def test_an_image_is_built_for_its_own_kernels(running, expected):
 
 LOG = "\n".join(
     [f"  CC [M]  /build/{number}.o" for number in range(300)]
-    + ["/build/nv-pci.c:12:1: error: unknown type name ‘x’", "/build/nv-pci.c:12:1: error: unknown type name ‘x’"]
+    + ["/build/nv-pci.c:12:1: error: unknown type name \u2018x\u2019"] * 2
     + [f"  CC [M]  /build/late-{number}.o" for number in range(60)]
     + ["make[1]: *** [Makefile:250: __sub-make] Error 2", "make: *** [Makefile:137: modules] Error 2"]
 )
@@ -78,7 +78,7 @@ LOG = "\n".join(
 def test_the_decisive_lines_are_few_and_hold_the_reason():
     lines = _dkms_build.decisive_lines(LOG)
     assert len(lines) <= 25
-    assert lines[0] == "/build/nv-pci.c:12:1: error: unknown type name ‘x’"
+    assert lines[0] == "/build/nv-pci.c:12:1: error: unknown type name \u2018x\u2019"
     assert lines[-1] == "make: *** [Makefile:137: modules] Error 2"
     assert len(set(lines)) == len(lines)
 

@@ -17,8 +17,8 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils._driver import (
     parse_loaded,
 )
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._module_file import MAGIC, parse_modinfo, parse_signer
+from tests.unit.captured import fixture
 from tests.unit.fake_system import FakeSystem
-from tests.unit.fixtures import fixture
 
 K = "6.1.0-41-amd64"
 DKMS = "/var/lib/dkms/nvidia-current"

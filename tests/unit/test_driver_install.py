@@ -11,8 +11,8 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils._driver_install im
     parse_pacman,
     parse_rpm,
 )
+from tests.unit.captured import fixture
 from tests.unit.fake_system import FakeSystem
-from tests.unit.fixtures import fixture
 
 STATUS = "/var/lib/dpkg/status"
 

@@ -78,7 +78,7 @@ class Host(FakeSystem):
         )
 
 
-def want(state="loaded", modules=ALL, stop_units=(), version=None):
+def want(state="loaded", modules=tuple(ALL), stop_units=(), version=None):
     return {"state": state, "modules": list(modules), "stop_units": list(stop_units), "version": version}
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._facts import SUBSETS, gather, wanted
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
+from tests.unit.captured import fixture
 from tests.unit.fake_system import FakeSystem
-from tests.unit.fixtures import fixture
 
 REAL = json.loads(fixture("h200/facts.json"))
 RUNS_ON = {"python": "3.12", "interpreter": "python3", "machine": "x86_64", "user_id": 0, "timeout": 5}
@@ -18,7 +18,7 @@ RUNS_ON = {"python": "3.12", "interpreter": "python3", "machine": "x86_64", "use
 def card(row):
     """The files and links of sysfs behind one row of the PCI facts."""
     base = f"/sys/bus/pci/devices/{row['address']}"
-    bars = {bar["index"]: bar for bar in row["bars"]}
+    bars = {region["index"]: region for region in row["bars"]}
     lines = [
         f"{bars[n]['start']:#018x} {bars[n]['start'] + bars[n]['size'] - 1:#018x} 0x14220c"
         if n in bars
@@ -83,7 +83,7 @@ def test_a_machine_with_nothing_gives_values_for_everything_and_starts_no_progra
 def test_a_machine_with_everything_starts_one_program():
     system = machine_with_two_h200()
     gather(system, ["all"], **RUNS_ON)
-    assert system.ran == [["python3", "-"]]
+    assert system.ran == [["python3", "-", "5"]]
 
 
 @pytest.mark.parametrize(

@@ -40,8 +40,9 @@ def test_a_profile_says_in_its_first_lines_what_it_is(name: str) -> None:
 @pytest.mark.parametrize("name", profiles.names())
 def test_bars_do_not_overlap(name: str) -> None:
     profile = profiles.load(name)
-    bars = [bar for function in [*profile["gpus"], *profile.get("devices", [])] for bar in function.get("bars", [])]
-    ranges = sorted((bar["start"], bar["start"] + bar["size"]) for bar in bars if bar.get("start") is not None)
+    functions = [*profile["gpus"], *profile.get("devices", [])]
+    bars = [region for function in functions for region in function.get("bars", []) if region.get("start") is not None]
+    ranges = sorted((region["start"], region["start"] + region["size"]) for region in bars)
     assert all(left[1] <= right[0] for left, right in zip(ranges, ranges[1:]))
 
 

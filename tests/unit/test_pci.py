@@ -12,8 +12,8 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils._pci import (
     observe,
     parse_resource,
 )
-from tests.unit.fake_system import FakeSystem
 from tests.unit.captured import fixture
+from tests.unit.fake_system import FakeSystem
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils._persistence impor
     parse_show,
     parse_unit,
 )
+from tests.unit.captured import fixture
 from tests.unit.fake_system import FakeSystem
-from tests.unit.fixtures import fixture
 
 
 def unit(name):

@@ -55,7 +55,7 @@ def test_nvml_says_the_same_as_on_the_real_machine(lab):
 
 def test_the_bus_says_the_same_as_on_the_real_machine(lab):
     def shape(row):
-        return {**row, "bars": [(bar["index"], bar["size"]) for bar in row["bars"]]}
+        return {**row, "bars": [(region["index"], region["size"]) for region in row["bars"]]}
 
     assert [shape(row) for row in lab["pci"]] == [shape(row) for row in REAL["pci"]]
 

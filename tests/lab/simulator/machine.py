@@ -107,7 +107,7 @@ def parameters() -> dict[str, str]:
             words = line.split()
             if words[:1] == ["options"] and len(words) > 2 and words[1].startswith("nvidia"):
                 pairs = [word.partition("=") for word in words[2:] if word.startswith("NVreg_")]
-                found.update({name.removeprefix("NVreg_"): value for name, _, value in pairs})
+                found.update({name.removeprefix("NVreg_"): value for name, _equals, value in pairs})
     return found
 
 

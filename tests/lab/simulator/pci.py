@@ -33,11 +33,11 @@ def functions(profile: dict[str, Any]) -> list[dict[str, Any]]:
 def resource_text(bars: list[dict[str, Any]]) -> str:
     """Gives the file ``resource``: start, end and flags, one line per BAR; one without a start is not assigned."""
     lines = ["0x0000000000000000 0x0000000000000000 0x0000000000000000"] * RESOURCES
-    for bar in bars:
-        flags = FLAGS[bar.get("type", "memory")]
-        start = int(bar["start"]) if bar.get("start") is not None else 0
-        end = start + int(bar["size"]) - 1
-        lines[int(bar["index"])] = f"0x{start:016x} 0x{end:016x} 0x{flags:016x}"
+    for region in bars:
+        flags = FLAGS[region.get("type", "memory")]
+        start = int(region["start"]) if region.get("start") is not None else 0
+        end = start + int(region["size"]) - 1
+        lines[int(region["index"])] = f"0x{start:016x} 0x{end:016x} 0x{flags:016x}"
     return "\n".join(lines) + "\n"
 
 
@@ -51,12 +51,12 @@ def config_bytes(function: dict[str, Any]) -> bytes:
     struct.pack_into("<HHHH", header, 0, vendor, device, 0x0407, 0x0010)
     struct.pack_into("<BBBB", header, 8, int(function["revision"], 16), kind & 0xFF, (kind >> 8) & 0xFF, kind >> 16)
     struct.pack_into("<BBBB", header, 12, 0x10, 0, 0x80 if several else 0, 0)
-    for bar in function["bars"]:
-        if int(bar["index"]) < 6 and bar.get("start") is not None:
-            low = {"memory": 0x0, "memory64": 0xC, "io": 0x1}.get(bar.get("type", "memory"), 0x0)
-            struct.pack_into("<I", header, 16 + 4 * int(bar["index"]), (int(bar["start"]) & 0xFFFFFFFF) | low)
-            if bar.get("type") == "memory64":
-                struct.pack_into("<I", header, 20 + 4 * int(bar["index"]), int(bar["start"]) >> 32)
+    for region in function["bars"]:
+        if int(region["index"]) < 6 and region.get("start") is not None:
+            low = {"memory": 0x0, "memory64": 0xC, "io": 0x1}.get(region.get("type", "memory"), 0x0)
+            struct.pack_into("<I", header, 16 + 4 * int(region["index"]), (int(region["start"]) & 0xFFFFFFFF) | low)
+            if region.get("type") == "memory64":
+                struct.pack_into("<I", header, 20 + 4 * int(region["index"]), int(region["start"]) >> 32)
     struct.pack_into("<HH", header, 44, sub_vendor, sub_device)
     return bytes(header)
 
