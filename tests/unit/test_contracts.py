@@ -30,8 +30,9 @@ def constant(module: Path, name: str):
     """The value of a module-level constant, read without importing the module."""
     for node in ast.parse(module.read_text(encoding="utf-8")).body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        if isinstance(node, (ast.Assign, ast.AnnAssign)) and any(getattr(t, "id", None) == name for t in targets):
-            return ast.literal_eval(node.value)
+        value = node.value if isinstance(node, (ast.Assign, ast.AnnAssign)) else None
+        if value is not None and any(getattr(target, "id", None) == name for target in targets):
+            return ast.literal_eval(value)
     raise AssertionError(f"{module.name} has no {name}")
 
 
