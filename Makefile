@@ -18,6 +18,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 site:
 	@tools/setup.sh site
 ifdef INVENTORY
+	@test -e "$(INVENTORY)" || { echo "make site: there is no inventory at $(INVENTORY). Copy inventories/example and name your machines in it." >&2; exit 2; }
 	@$(BIN)/ansible-playbook site.yml -i $(INVENTORY) -l $(LIMIT) $(ARGS)
 else
 	@$(PYTHON) -m tests.lab up -i $(LAB_INVENTORY)
