@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _grub as grub
+
 MODULES = "/lib/modules"
 IMAGES = ("vmlinuz-{0}", "vmlinux-{0}", "Image-{0}")
 INITRAMFS = ("initrd.img-{0}", "initramfs-{0}.img", "initrd-{0}")
@@ -18,35 +20,26 @@ def version_key(release):
     return [(1, int(word), "") if word.isdigit() else (0, 0, word) for word in words]
 
 
-def parse_default(text):
-    """The value of GRUB_DEFAULT in /etc/default/grub; ``0`` when it is not set."""
-    found = re.findall(r"""^\s*GRUB_DEFAULT\s*=\s*["']?([^"'\n]*)["']?""", text or "", flags=re.M)
-    return found[-1].strip() if found else "0"
-
-
-def parse_environment(text):
-    """grubenv's ``name=value`` lines; the block is filled up with #."""
-    pairs = (line.split("=", 1) for line in (text or "").splitlines() if "=" in line and not line.startswith("#"))
-    return dict(pairs)
-
-
 def release_in(entry, releases):
     """The kernel release that a menu entry's title or id names, or None."""
     named = [release for release in releases if release in (entry or "")]
     return max(named, key=len) if named else None
 
 
-def next_kernel(releases, default, environment):
-    """(release, source): source is ``grub`` when an entry names the kernel, else ``newest``.
+def next_kernel(releases, menu, default, environment):
+    """(release, source): source is ``grub`` when the boot loader's entry names the kernel, else ``newest``.
 
     :param releases: releases of the installed kernels that have an image
-    :param default: GRUB_DEFAULT
-    :param environment: grubenv; ``next_entry`` counts first, ``saved_entry`` where GRUB_DEFAULT says saved
+    :param menu: GRUB's entries, as _grub.parse_menu gives them
+    :param default: which of them boots: number, title or id, or ``saved``
+    :param environment: grubenv; ``next_entry`` counts first, ``saved_entry`` where the default says saved
     """
     if not releases:
         return None, None
-    entry = environment.get("next_entry") or (environment.get("saved_entry") if default == "saved" else default)
-    named = release_in(entry, releases)
+    entry = environment.get("saved_entry") if default == "saved" else default
+    entry = environment.get("next_entry") or entry or "0"
+    named = grub.chosen(menu, entry)
+    named = named if named in releases else release_in(entry, releases)
     return (named, "grub") if named else (max(releases, key=version_key), "newest")
 
 
@@ -68,8 +61,7 @@ def observe(system):
     boot = set(system.entries("/boot"))
     installed = [observe_kernel(system, name, boot) for name in sorted(system.entries(MODULES), key=version_key)]
     bootable = [kernel["release"] for kernel in installed if kernel["image"]]
-    environment = parse_environment(system.read("/boot/grub/grubenv") or system.read("/boot/grub2/grubenv"))
-    following, source = next_kernel(bootable, parse_default(system.read("/etc/default/grub")), environment)
+    following, source = next_kernel(bootable, *grub.observe(system, version_key))
     return {
         "running": running,
         "next": following or running,

@@ -7,8 +7,6 @@ from hypothesis import strategies as st
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._kernel import (
     next_kernel,
     observe,
-    parse_default,
-    parse_environment,
     version_key,
 )
 from tests.unit.fake_system import FakeSystem
@@ -38,24 +36,11 @@ def test_any_names_can_be_sorted(names):
     ],
 )
 def test_the_kernel_that_boots_next(default, environment, expected):
-    assert next_kernel([OLD, NEW], default, environment) == expected
+    assert next_kernel([OLD, NEW], [], default, environment) == expected
 
 
 def test_without_an_installed_kernel_nothing_boots_next():
-    assert next_kernel([], "0", {}) == (None, None)
-
-
-def test_grub_s_files_are_read():
-    assert parse_default('GRUB_TIMEOUT=5\nGRUB_DEFAULT="saved"\n') == "saved"
-    assert parse_default(None) == "0"
-    block = "# GRUB Environment Block\nsaved_entry=gnulinux\n###########"
-    assert parse_environment(block) == {"saved_entry": "gnulinux"}
-
-
-@given(st.text())
-def test_no_text_breaks_the_parsers(text):
-    parse_default(text)
-    parse_environment(text)
+    assert next_kernel([], [], "0", {}) == (None, None)
 
 
 def test_headers_and_initramfs_are_seen_for_each_kernel():

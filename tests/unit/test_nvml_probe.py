@@ -14,7 +14,7 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils._nvml_probe import
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import Result
 
 PCI = [{"address": "0000:00:06.0", "device": "2335"}]
-STAND_IN = '''
+STAND_IN = """
 import os, time
 class NVMLError(Exception):
     def __init__(self, value): self.value = value
@@ -42,7 +42,7 @@ def nvmlDeviceGetComputeRunningProcesses(handle): raise NVMLError(13)
 def nvmlDeviceGetComputeRunningProcesses_v2(handle): return [Row(pid=7, usedGpuMemory=None)]
 def nvmlSystemGetCudaDriverVersion_v2(): return 13000
 def nvmlSystemGetDriverVersion(): return "580.159.04"
-'''
+"""
 
 
 class Processes:
