@@ -17,7 +17,9 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils import _pci as pci
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _persistence as persistence
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._coherence import coherence
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._place import place
-from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import CommandTimeout, NvidiaError, Result
+
+TIMED_OUT = 124
 
 SUBSETS = ("system", "kernel", "pci", "driver", "nvml", "persistence")
 NEEDS = {
@@ -46,7 +48,25 @@ def wanted(subsets):
     return [name for name in SUBSETS if name in chosen and not out & {name, *NEEDS.get(name, ())}]
 
 
-def probe(system, subsets, timeout=20):
+class Patience:
+    """A system whose programs may take too long: that is a failed one, and is noted in *partial*."""
+
+    def __init__(self, system):
+        self._system = system
+        self.partial = []
+
+    def __getattr__(self, name):
+        return getattr(self._system, name)
+
+    def run(self, argv, **options):
+        try:
+            return self._system.run(argv, **options)
+        except CommandTimeout as exc:
+            self.partial.append({"source": argv[0], "reason": str(exc)})
+            return Result(TIMED_OUT, "", str(exc))
+
+
+def probe(system, subsets, timeout=60):
     """What a facts module returns, of the machine and with the Python that it runs on; nothing is changed."""
     python = f"{sys.version_info[0]}.{sys.version_info[1]}"
     user = {"python": python, "interpreter": sys.executable, "machine": os.uname().machine, "user_id": os.getuid()}
@@ -60,7 +80,8 @@ def gather(system, subsets, python, interpreter, machine, user_id, timeout):
     :param timeout: seconds that NVML may take
     """
     names = wanted(subsets)
-    facts = {"gathered": names, "partial": []}
+    patient = Patience(system)
+    facts = {"gathered": names, "partial": patient.partial}
     if "system" in names:
         facts["system"] = {**os_facts.observe(system, python, user_id), "machine": machine}
         facts["repositories"] = apt_sources.observe(system) if facts["system"]["package_manager"] == "apt" else []
@@ -70,14 +91,14 @@ def gather(system, subsets, python, interpreter, machine, user_id, timeout):
         facts["pci"] = pci.observe(system)
         facts["nouveau"] = driver.observe_others(system, facts["pci"])
     if "driver" in names:
-        facts["driver"] = driver.observe(system, facts["kernel"], facts["system"]["package_manager"])
+        facts["driver"] = driver.observe(patient, facts["kernel"], facts["system"]["package_manager"])
     if "nvml" in names:
         loaded = facts["driver"]["loaded"]
         facts["nvml"], facts["gpus"], partial = nvml.observe(system, interpreter, facts["pci"], loaded, timeout)
-        facts["partial"] += partial
+        patient.partial += partial
     if "persistence" in names:
         service_manager = facts["system"]["service_manager"]
-        facts["persistence"] = persistence.observe(system, facts.get("gpus", []), service_manager)
+        facts["persistence"] = persistence.observe(patient, facts.get("gpus", []), service_manager)
     if "pci" in names:
         facts["place"] = place(
             facts["system"]["container"],

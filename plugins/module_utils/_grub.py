@@ -47,7 +47,7 @@ def parse_menu(text):
         entry = OPENING.fullmatch(line)
         if entry:
             named = ID.search(entry[3])
-            new = {"title": entry[1] or entry[2] or "", "id": named and named[1], "release": None, "entries": []}
+            new: dict = {"title": entry[1] or entry[2] or "", "id": named and named[1], "release": None, "entries": []}
             around = next((block for block in reversed(open_blocks) if block is not None), None)
             (top if around is None else around["entries"]).append(new)
             open_blocks.append(new)
@@ -55,8 +55,9 @@ def parse_menu(text):
             open_blocks.append(None)
         elif line.strip() == "}" and open_blocks:
             open_blocks.pop()
-        elif open_blocks and open_blocks[-1] is not None and KERNEL.match(line):
-            open_blocks[-1]["release"] = open_blocks[-1]["release"] or KERNEL.match(line)[1]
+        elif open_blocks and open_blocks[-1] is not None:
+            kernel = KERNEL.match(line)
+            open_blocks[-1]["release"] = open_blocks[-1]["release"] or (kernel and kernel[1])
     return top
 
 

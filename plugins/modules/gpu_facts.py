@@ -37,9 +37,11 @@ options:
     elements: str
     default: [all]
   timeout:
-    description: Seconds that NVML may take before it is given up.
+    description:
+      - Seconds that NVML may take before it is given up.
+      - Where nothing keeps the GPUs initialised, the driver wakes one after the other first, a few seconds each.
     type: int
-    default: 20
+    default: 60
 seealso:
   - module: gpufleet.nvidia.driver_facts
 """
@@ -134,7 +136,7 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import Mod
 
 ARGUMENT_SPEC = {
     "gather_subset": {"type": "list", "elements": "str", "default": ["all"]},
-    "timeout": {"type": "int", "default": 20},
+    "timeout": {"type": "int", "default": 60},
 }
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._facts import SUBSETS, gather, wanted
-from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import CommandTimeout, NvidiaError
 from tests.unit.captured import fixture
 from tests.unit.fake_system import FakeSystem
 
@@ -103,6 +105,31 @@ def test_what_a_subset_needs_comes_with_it(asked, expected):
 @pytest.mark.parametrize("subset", SUBSETS)
 def test_every_subset_can_be_left_out(subset):
     gather(FakeSystem(), [f"!{subset}"], **RUNS_ON)
+
+
+@given(st.lists(st.sampled_from(["all", *SUBSETS, *(f"!{name}" for name in ("all", *SUBSETS))])))
+def test_any_choice_of_subsets_can_be_gathered(asked):
+    facts = gather(machine_with_two_h200(), asked, **RUNS_ON)
+    assert facts["gathered"] == wanted(asked)
+    assert ("coherence" in facts) == ("driver" in facts["gathered"])
+
+
+@pytest.mark.parametrize("manager", ["rhel", "arch"])
+def test_a_program_that_takes_too_long_leaves_a_gap_with_its_reason(manager):
+    def hang(argv):
+        raise CommandTimeout(argv, 20)
+
+    files = {
+        "/etc/os-release": f"ID={manager}\n",
+        "/run/systemd/system/x": "",
+        "/usr/lib/systemd/system/nvidia-persistenced.service": "",
+    }
+    commands = {("rpm",): hang, ("pacman",): hang, ("systemctl",): hang}
+    facts = gather(FakeSystem(files, commands=commands), ["all"], **RUNS_ON)
+    program = {"rhel": "rpm", "arch": "pacman"}[manager]
+    assert [row["source"] for row in facts["partial"]] == [program, "systemctl"]
+    assert all("did not end within 20 s" in row["reason"] for row in facts["partial"])
+    assert (facts["driver"]["install"]["method"], facts["persistence"]["unit"]) == ("none", None)
 
 
 def test_an_unknown_subset_is_refused_with_the_known_ones():
