@@ -147,7 +147,8 @@ def _own_unit(plan: dict[str, Any], facts: dict[str, Any], wants: dict[str, Any]
 def _run(plan: dict[str, Any], facts: dict[str, Any], seen: Seen, target: str, new_command: bool) -> None:
     """The daemon's process: restarted for another command line alone, or when GPUs are off in spite of it."""
     user = unit_files.user_of(target)
-    if user not in (None, "root") and seen.kind != "expected" and (new_command or seen.failed):
+    # without a module every start fails, whatever the user: that tells nothing
+    if user not in (None, "root") and seen.kind != "expected" and (new_command or (seen.failed and is_loaded(facts))):
         plan["user"] = user
         plan["steps"].append(f"Have the system user {user}")
     if not is_loaded(facts) and not plan["pending"]:
