@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 OPEN_SINCE = ("turing", "ampere", "ada", "hopper", "blackwell", "rubin")
+NEED_OPEN = ("blackwell", "rubin")
 ORDER = ("coherent", "needs_reload", "needs_reboot", "broken")
 VERSION_MISMATCH = 18  # NVML_ERROR_LIB_RM_VERSION_MISMATCH
 
@@ -24,7 +25,7 @@ def coherence(facts):
             driver["install"]["packages"] and "packages of the driver are installed, but neither modules nor libraries"
         )
         return {"verdict": "broken", "reasons": [f"{left}."]} if left else {"verdict": "absent", "reasons": []}
-    found = [*_versions(facts), *_disk(facts), *_cards(facts), *_method(driver), *_nvml(facts)]
+    found = [*_versions(facts), *_disk(facts), *_cards(facts), *_install(driver), *_nvml(facts)]
     verdict = max((state for state, _reason in found), key=ORDER.index, default="coherent")
     return {"verdict": verdict, "reasons": [reason for _state, reason in found]}
 
@@ -61,12 +62,14 @@ def _disk(facts):
             )
         else:
             found.append(("broken", f"no NVIDIA module for kernel {kernel['running']} is on disk."))
-    if any(on_disk.values()) and not on_disk.get(kernel["next"]) and kernel["next"] != kernel["running"]:
+    lost = kernel.get("next_source") != "running" and not on_disk.get(kernel["next"])  # "running": none can boot here
+    if lost and (loaded or (any(on_disk.values()) and kernel["next"] != kernel["running"])):
         found.append(
             ("broken", f"kernel {kernel['next']} boots next and has no NVIDIA module: the next boot loses the driver.")
         )
+    built = {row["kernel"] for row in driver["dkms"] if row["state"] == "installed"}
     for row in driver["dkms"]:
-        if row["state"] != "installed" and row["kernel"] in (kernel["running"], kernel["next"]):
+        if row["kernel"] in {kernel["running"], kernel["next"]} - built:
             found.append(
                 (
                     "broken",
@@ -84,17 +87,26 @@ def _cards(facts):
     loaded, found = facts["driver"]["loaded"], []
     if facts["nouveau"]["bound"]:
         found.append(("needs_reboot", f"nouveau drives {', '.join(facts['nouveau']['bound'])}."))
-    if loaded and loaded["flavour"] == "open":
-        old = [row["address"] for row in _cards_of(facts) if row["architecture"] not in (*OPEN_SINCE, "unknown", None)]
-        if old:
-            found.append(("broken", f"open modules are loaded, and cannot drive {', '.join(old)}: older than Turing."))
+    disk = facts["driver"]["on_disk"].get(facts["kernel"]["running"])
+    flavour, where = (loaded["flavour"], "are loaded") if loaded else (disk and disk["flavour"], "are on disk")
+    cards = [row for row in _cards_of(facts) if row["architecture"] not in ("unknown", None)]
+    old = [row["address"] for row in cards if row["architecture"] not in OPEN_SINCE]
+    new = [row["address"] for row in cards if row["architecture"] in NEED_OPEN]
+    if flavour == "open" and old:
+        found.append(("broken", f"open modules {where}, and cannot drive {', '.join(old)}: older than Turing."))
+    if flavour == "proprietary" and new:
+        found.append(("broken", f"proprietary modules {where}, and cannot drive {', '.join(new)}: it needs open ones."))
     return found
 
 
-def _method(driver):
+def _install(driver):
+    found = []
     if driver["install"]["method"] == "mixed":
-        return [("broken", "both packages and NVIDIA's runfile have installed a driver.")]
-    return []
+        found.append(("broken", "both packages and NVIDIA's runfile have installed a driver."))
+    half = [row["name"] for row in driver["install"]["packages"] if row.get("state", "installed") != "installed"]
+    if half:
+        found.append(("broken", f"packages are not configured, run dpkg --configure -a: {', '.join(half)}."))
+    return found
 
 
 def _nvml(facts):
@@ -103,9 +115,12 @@ def _nvml(facts):
         return []
     if nvml["code"] == VERSION_MISMATCH:
         return [("needs_reload", "NVML says: driver/library version mismatch.")]
-    if not nvml["available"]:
-        return []
-    cards = [row for row in _cards_of(facts) if not row["physical_function"]]
+    found = [("broken", f"{row['reason']}.") for row in facts.get("partial", []) if row["source"] == "nvml"]
+    if not nvml["available"]:  # without a code it is the binding that is missing, no fault of the driver
+        return found + ([("broken", f"NVML says: {nvml['reason']}.")] if nvml["code"] else [])
+    cards = {row["address"] for row in _cards_of(facts) if not row["physical_function"]}
     if len(cards) != len(facts["gpus"]):
-        return [("broken", f"{len(cards)} GPUs on the PCI bus, {len(facts['gpus'])} in NVML.")]
-    return []
+        missing = ", ".join(sorted(cards - {gpu["address"] for gpu in facts["gpus"]})) or "none"
+        count = f"{len(cards)} GPUs on the PCI bus, {len(facts['gpus'])} in NVML"
+        found.append(("broken", f"{count}: {missing} missing."))
+    return found

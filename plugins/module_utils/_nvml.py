@@ -61,7 +61,7 @@ def complete(gpus, pci):
 
 
 def observe(system, python, pci, loaded, timeout):
-    """(nvml, gpus, partial): *partial* holds what a hang has kept from us.
+    """(nvml, gpus, partial): *partial* says what a hang or a lost GPU has kept from us.
 
     :param python: the target's Python, which runs the probe
     :param loaded: what _driver.observe_loaded gave: without a module there is nobody to ask
@@ -78,8 +78,10 @@ def observe(system, python, pci, loaded, timeout):
         return _failed(
             answer.get("reason") or f"the NVML probe ended with {result.rc}: {result.err.strip()[-200:] or 'no words'}"
         )
-    gpus = complete(answer.pop("gpus", []), pci)
-    return {**ABSENT, **answer}, gpus, []
+    gpus = answer.pop("gpus", [])
+    lost = [f"GPU {gpu['index']} does not answer: {gpu['error']}" for gpu in gpus if gpu.get("error")]
+    sound = [{name: gpu[name] for name in gpu if name != "error"} for gpu in gpus if not gpu.get("error")]
+    return {**ABSENT, **answer}, complete(sound, pci), [{"source": "nvml", "reason": reason} for reason in lost]
 
 
 def _failed(reason):

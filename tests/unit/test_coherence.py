@@ -6,6 +6,8 @@ import copy
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._coherence import ORDER, coherence
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._place import place
@@ -32,7 +34,7 @@ def facts(**changes):
     """A host whose driver is of one piece, and what *changes* make of it."""
     base: dict[str, Any] = {
         "place": "bare_metal",
-        "kernel": {"running": K, "next": K},
+        "kernel": {"running": K, "next": K, "next_source": "newest"},
         "pci": [card()],
         "nouveau": {"loaded": [], "bound": [], "blacklisted": True},
         "driver": {
@@ -48,9 +50,14 @@ def facts(**changes):
                 }
             ],
             "library": {"version": "535.261.03", "path": "x"},
-            "install": {"method": "packages", "packages": [{"name": "nvidia-smi"}], "runfile": None},
+            "install": {
+                "method": "packages",
+                "packages": [{"name": "nvidia-smi", "state": "installed"}],
+                "runfile": None,
+            },
         },
         "nvml": {"available": True, "code": 0},
+        "partial": [],
         "gpus": [{"address": "0000:01:00.0"}],
     }
     base = copy.deepcopy(base)
@@ -125,6 +132,41 @@ CASES = [
         "broken",
         ["is built"],
     ),
+    (
+        "another version is still in dkms's tree",
+        {
+            "driver__dkms": [
+                {"module": "nvidia-current", "version": "1", "kernel": K, "machine": "x", "state": "built"},
+                {"module": "nvidia-current", "version": "2", "kernel": K, "machine": "x", "state": "installed"},
+            ]
+        },
+        "coherent",
+        [],
+    ),
+    (
+        "loaded, and gone from the disk",
+        {"driver__on_disk": {K: None}, "driver__dkms": []},
+        "broken",
+        [K, "next boot loses the driver"],
+    ),
+    (
+        "loaded by another machine, of whose kernel there is nothing here",
+        {"driver__on_disk": {K: None}, "driver__dkms": [], "kernel__next_source": "running"},
+        "coherent",
+        [],
+    ),
+    (
+        "a package is half configured",
+        {
+            "driver__install": {
+                "method": "packages",
+                "packages": [{"name": "nvidia-kernel-dkms", "state": "half-configured"}],
+                "runfile": None,
+            }
+        },
+        "broken",
+        ["nvidia-kernel-dkms", "dpkg --configure -a"],
+    ),
     ("loaded without libraries", {"driver__library": None}, "broken", ["no libnvidia-ml"]),
     (
         "disk and libraries differ, nothing loaded",
@@ -142,13 +184,36 @@ CASES = [
         ["older than Turing"],
     ),
     (
+        "open modules on disk for an old card",
+        {"driver__loaded": None, "driver__on_disk": {K: disk(flavour="open")}},
+        "broken",
+        ["older than Turing"],
+    ),
+    ("proprietary modules under Blackwell", {"pci": [card(architecture="blackwell")]}, "broken", ["needs open ones"]),
+    (
         "packages and runfile",
         {"driver__install": {"method": "mixed", "packages": [{}], "runfile": {}}},
         "broken",
         ["both packages and NVIDIA's runfile"],
     ),
     ("NVML finds a mismatch", {"nvml": {"available": False, "code": 18}}, "needs_reload", ["mismatch"]),
-    ("a card is lost", {"gpus": []}, "broken", ["1 GPUs on the PCI bus, 0 in NVML"]),
+    (
+        "NVML refuses",
+        {"nvml": {"available": False, "code": 999, "reason": "Unknown Error"}},
+        "broken",
+        ["Unknown Error"],
+    ),
+    ("the binding is missing", {"nvml": {"available": False, "code": None, "reason": "x"}}, "coherent", []),
+    (
+        "NVML hangs",
+        {
+            "nvml": {"available": False, "code": None, "reason": "x"},
+            "partial": [{"source": "nvml", "reason": "NVML did not answer within 60 s"}],
+        },
+        "broken",
+        ["did not answer within 60 s"],
+    ),
+    ("a card is lost", {"gpus": []}, "broken", ["1 GPUs on the PCI bus, 0 in NVML: 0000:01:00.0"]),
     ("a card is given to a guest", {"gpus": [], "pci": [card(driver="vfio-pci")]}, "coherent", []),
     (
         "a container, whose modules are another machine's",
@@ -165,6 +230,17 @@ def test_the_verdict(changes, verdict, words):
     assert found["verdict"] == verdict, found
     assert all(any(word in reason for reason in found["reasons"]) for word in words), found["reasons"]
     assert all(reason.endswith(".") for reason in found["reasons"])
+
+
+@given(st.lists(st.sampled_from([case[1] for case in CASES]), max_size=4))
+def test_troubles_together_are_judged_by_the_worst(changes):
+    merged = {path: value for change in changes for path, value in sorted(change.items())}
+    roots = {path.split("__")[0] for path in merged if "__" not in path}
+    found = coherence(
+        facts(**{path: merged[path] for path in merged if path in roots or path.split("__")[0] not in roots})
+    )
+    assert found["verdict"] in ("absent", *ORDER)
+    assert bool(found["reasons"]) == (found["verdict"] not in ("absent", "coherent"))
 
 
 def test_the_worst_decides_and_every_reason_is_told():

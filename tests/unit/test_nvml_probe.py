@@ -81,15 +81,15 @@ def test_what_works_is_told_and_what_fails_is_null(ask):
         "mig": None,
         "memory_mib": 2048,
     }
-    assert (gpu["architecture"], gpu["compute_capability"], gpu["error"]) == ("hopper", "9.0", None)
+    assert (gpu["architecture"], gpu["compute_capability"], "error" in gpu) == ("hopper", "9.0", False)
     assert gpu["nvlinks"] == {"active": 2, "links": [0, 1]}
     assert gpu["processes"] == [{"pid": 7, "type": "compute", "memory_mib": None}]
 
 
-def test_a_lost_gpu_has_a_row_of_the_same_shape(ask):
-    _nvml, (sound, lost), _partial = ask(count=2)
-    assert set(lost) == set(sound)
-    assert (lost["index"], lost["error"], lost["address"], lost["processes"]) == (1, "error 15", None, [])
+def test_a_lost_gpu_is_no_row_but_a_gap_with_its_reason(ask):
+    nvml, gpus, partial = ask(count=2)
+    assert nvml["available"] and [gpu["index"] for gpu in gpus] == [0]
+    assert partial == [{"source": "nvml", "reason": "GPU 1 does not answer: error 15"}]
 
 
 def test_a_refusal_is_told_with_its_code(ask):
