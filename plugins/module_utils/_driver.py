@@ -12,6 +12,7 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils._driver_install im
 
 LOADED = re.compile(r"NVRM version:.*?\s(\d+\.\d+(?:\.\d+)?)\s")
 MODULE = re.compile(r"(nvidia(?:-current(?:-open)?|-open|-(?:tesla|legacy)-\d+\w*)?)\.ko(?:\.xz|\.zst|\.gz)?")
+DEPENDENCIES = re.compile(r"^(\S*/nvidia\S*?\.ko\S*):", flags=re.M)
 LIBRARY = re.compile(r"libnvidia-ml\.so\.(\d+\.\d+(?:\.\d+)?)")
 # Where distributions, NVIDIA's repository and its runfile put modules, best first.
 MODULE_FOLDERS = (
@@ -68,6 +69,10 @@ def find_module(system, release):
             found = MODULE.fullmatch(name)
             if found:
                 return found[1], f"{folder}/{name}"
+    for path in DEPENDENCIES.findall(system.read(f"{base}/modules.dep") or ""):  # what depmod found elsewhere
+        found = MODULE.fullmatch(path.rsplit("/", 1)[-1])
+        if found and system.exists(f"{base}/{path}"):
+            return found[1], f"{base}/{path}"
     return None
 
 
@@ -123,9 +128,16 @@ def observe_dkms(system):
             if name.startswith("kernel-")
         }
         for version in system.entries(f"{DKMS}/{module}"):
-            if system.exists(f"{DKMS}/{module}/{version}/source"):
+            source = f"{DKMS}/{module}/{version}/source"
+            if system.exists(f"{source}/dkms.conf"):
                 rows += _dkms_rows(system, module, version, installed)
+            elif system.exists(source):  # the link is there, what it led to is gone
+                rows.append(_dkms_row(module, version, "broken"))
     return rows
+
+
+def _dkms_row(module, version, state, kernel=None, machine=None):
+    return {"module": module, "version": version, "kernel": kernel, "machine": machine, "state": state}
 
 
 def _dkms_rows(system, module, version, installed):
@@ -136,17 +148,18 @@ def _dkms_rows(system, module, version, installed):
                 continue
             link = installed.get(f"{kernel}-{machine}") or ""
             state = "installed" if link.split("/")[0] == version else "built"
-            rows.append({"module": module, "version": version, "kernel": kernel, "machine": machine, "state": state})
-    return rows or [{"module": module, "version": version, "kernel": None, "machine": None, "state": "added"}]
+            rows.append(_dkms_row(module, version, state, kernel, machine))
+    return rows or [_dkms_row(module, version, "added")]
 
 
 def observe_library(system):
     """The libnvidia-ml that programs get: by the loader's configured folders first, then by the usual ones."""
     for folder in [*_loader_folders(system), *LIBRARY_FOLDERS]:
-        for name in system.entries(folder):
-            found = LIBRARY.fullmatch(name)
-            if found:
-                return {"version": found[1], "path": f"{folder}/{name}"}
+        used = system.real(f"{folder}/libnvidia-ml.so.1")
+        for path in [used, *(f"{folder}/{name}" for name in system.entries(folder))]:
+            found = LIBRARY.fullmatch(path.rsplit("/", 1)[-1])
+            if found and (path != used or system.exists(path)):
+                return {"version": found[1], "path": path}
     return None
 
 

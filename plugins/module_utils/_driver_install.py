@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 
+RUNFILE_VERSION = re.compile(r"(?:driver version:?\s+|\(version:? )(\d+\.\d+(?:\.\d+)?)", flags=re.I)
 RUNFILE_TRACES = ("/usr/bin/nvidia-uninstall", "/usr/bin/nvidia-installer")
 # Packages that carry a part of the driver, by what they are built from or how they are called.
 DRIVER_SOURCE = re.compile(r"nvidia-(graphics-drivers|open-gpu-kernel|persistenced|settings|modprobe|xconfig|driver)")
@@ -21,6 +23,9 @@ DRIVER_NAME = re.compile(
 NOT_DRIVER = re.compile(r"(cuda-compat|libxnvctrl|nvidia-cuda|nvidia-container|libnvidia-container)|.*toolkit")
 
 
+STATES = ("installed", "half-configured", "unpacked", "half-installed")
+
+
 def is_driver_package(name, source):
     return bool(DRIVER_SOURCE.match(source or "") or DRIVER_NAME.match(name)) and not NOT_DRIVER.match(name)
 
@@ -28,9 +33,10 @@ def is_driver_package(name, source):
 def parse_dpkg_status(text):
     """Installed driver packages from dpkg's status file; held and half-configured ones say so.
 
-    :returns: list of ``{name, version, source, held, state}``
+    :returns: list of ``{name, version, source, held, state}``; a package of a foreign architecture has it in its name
     """
     packages = []
+    native = re.search(r"^Package: dpkg\n(?:.+\n)*?Architecture: (\S+)$", text or "", flags=re.M)
     for block in (text or "").split("\n\n"):
         if "nvidia" not in block and "libcuda" not in block:
             continue
@@ -38,10 +44,12 @@ def parse_dpkg_status(text):
         wanted, _flag, state = (fields.get("Status", "") + "  ").split(" ")[:3]
         name = fields.get("Package", "")
         source = fields.get("Source", name).split(" ")[0]
-        if state in ("installed", "half-configured", "unpacked", "half-installed") and is_driver_package(name, source):
+        state = "installed" if state.startswith("triggers-") else state
+        if state in STATES and is_driver_package(name, source):
+            foreign = native and fields.get("Architecture") not in (native[1], "all")
             packages.append(
                 {
-                    "name": name,
+                    "name": f"{name}:{fields.get('Architecture')}" if foreign else name,
                     "version": fields.get("Version"),
                     "source": source,
                     "held": wanted == "hold",
@@ -52,16 +60,28 @@ def parse_dpkg_status(text):
 
 
 def parse_rpm(text, locks):
-    """Lines of ``name version source`` from rpm; *locks* is the text of dnf's versionlock list."""
+    """Lines of ``name version source`` from rpm; *locks* is the text of the lists of locks of dnf and zypper."""
     packages = []
     for line in (text or "").splitlines():
         words = line.split(" ")
         if len(words) == 3 and is_driver_package(words[0], ""):
-            held = f"{words[0]}-" in locks or f'name = "{words[0]}"' in locks
+            held = is_locked(words[0], words[1], locks)
             packages.append(
                 {"name": words[0], "version": words[1], "source": words[2], "held": held, "state": "installed"}
             )
     return packages
+
+
+def is_locked(name, version, locks):
+    """Whether a line of a list of locks names the package: dnf4 ``name-0:1.2-3.*``, dnf5 ``name = "…"``, zypper
+    ``solvable_name: …``; each may be a pattern, and one with ``!`` before it locks nothing."""
+    upstream = version.split(":")[-1]
+    for line in locks.splitlines():
+        words = re.fullmatch(r"""\s*(?:name\s*=\s*["']|solvable_name:\s*)?([^\s"'#!][^\s"']*)["']?\s*""", line)
+        pattern = re.sub(r"-\d+:", "-", words[1]) if words else ""
+        if pattern and any(fnmatchcase(each, pattern) for each in (name, f"{name}-{upstream}", f"{name}-{upstream}.x")):
+            return True
+    return False
 
 
 def parse_pacman(text, config):
@@ -87,20 +107,23 @@ def packages(system, package_manager):
     return []
 
 
-def runfile(system, found):
-    """Traces of NVIDIA's installer, unless a package explains them."""
-    trace = next((path for path in RUNFILE_TRACES if system.exists(path) and system.link(path) is None), None)
-    if trace is None or any(package["name"].startswith("nvidia-installer") for package in found):
+def runfile(system):
+    """What NVIDIA's installer left of itself, as ``{uninstaller, version}``, or None; a link is another's doing."""
+    uninstaller, installer = RUNFILE_TRACES
+    there = [path for path in RUNFILE_TRACES if system.exists(path) and system.link(path) is None]
+    if not there:
         return None
-    log = system.read("/var/log/nvidia-installer.log") or ""
-    versions = re.findall(r"driver version:?\s+(\d+\.\d+(?:\.\d+)?)", log, flags=re.I) or re.findall(
-        r"\(version:? (\d+\.\d+(?:\.\d+)?)\)", log
+    found = (
+        uninstaller
+        if uninstaller in there or system.link(uninstaller) in (installer, "nvidia-installer")
+        else installer
     )
-    return {"uninstaller": trace, "version": versions[-1] if versions else None}
+    versions = RUNFILE_VERSION.findall(system.read("/var/log/nvidia-installer.log") or "")
+    return {"uninstaller": found, "version": versions[-1] if versions else None}
 
 
 def observe(system, package_manager):
     found = packages(system, package_manager)
-    traces = runfile(system, found)
+    traces = runfile(system)
     method = {(True, True): "mixed", (True, False): "packages", (False, True): "runfile", (False, False): "none"}
     return {"method": method[bool(found), traces is not None], "packages": found, "runfile": traces}

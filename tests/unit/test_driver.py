@@ -101,6 +101,15 @@ def test_a_compressed_open_module_without_a_signature_is_read():
     assert (disk["version"], disk["flavour"], disk["signer"]) == ("550.163.01", "open", None)
 
 
+def test_a_module_in_an_unusual_folder_is_found_where_depmod_found_it():
+    base = f"/lib/modules/{K}"
+    files = {
+        f"{base}/modules.dep": "extra/odd/nvidia-uvm.ko: extra/odd/nvidia.ko\nextra/odd/nvidia.ko:\n",
+        f"{base}/extra/odd/nvidia.ko": module_file(),
+    }
+    assert observe_on_disk(FakeSystem(files), K)["path"] == f"{base}/extra/odd/nvidia.ko"
+
+
 def test_a_zstd_module_is_asked_of_modinfo():
     answer = "filename: x\nversion:        580.95.05\nlicense:        Dual MIT/GPL\nsigner:         Canonical Ltd.\n"
     system = FakeSystem({f"{FOLDER}/nvidia.ko.zst": b"?"}, commands={("modinfo",): answer})
@@ -140,6 +149,19 @@ def test_dkms_is_read_from_its_own_tree():
 def test_a_source_that_nothing_was_built_from_is_added():
     (row,) = observe_dkms(FakeSystem({f"{DKMS}/535.261.03/source/dkms.conf": ""}))
     assert (row["version"], row["kernel"], row["state"]) == ("535.261.03", None, "added")
+
+
+def test_a_source_that_is_gone_is_broken():
+    system = FakeSystem({}, {f"{DKMS}/535.261.03/source": "/usr/src/nvidia-current-535.261.03"})
+    (row,) = observe_dkms(system)
+    assert (row["version"], row["kernel"], row["state"]) == ("535.261.03", None, "broken")
+
+
+def test_of_two_libraries_the_one_that_the_link_names_is_used():
+    folder = "/usr/lib/x86_64-linux-gnu"
+    files = {f"{folder}/libnvidia-ml.so.{version}": "" for version in ("535.261.03", "580.95.05")}
+    system = FakeSystem(files, {f"{folder}/libnvidia-ml.so.1": "libnvidia-ml.so.580.95.05"})
+    assert observe_library(system) == {"version": "580.95.05", "path": f"{folder}/libnvidia-ml.so.580.95.05"}
 
 
 def test_the_library_is_the_one_that_the_loader_finds_first():

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._driver_install import (
     is_driver_package,
+    is_locked,
     observe,
     parse_dpkg_status,
     parse_pacman,
@@ -53,6 +54,48 @@ def test_rpm_packages_are_held_by_versionlock_of_either_dnf():
     assert [row["held"] for row in parse_rpm(text, "")] == [False]
 
 
+@pytest.mark.parametrize(
+    ("lock", "held"),
+    [
+        ("nvidia-driver-3:580.95.05-1.el9.*", True),
+        ("nvidia-driver-cuda-3:580.95.05-1.el9.*", False),
+        ("!nvidia-driver-3:580.95.05-1.el9.*", False),
+        ("*nvidia*580*", True),
+        ("*nvidia*535*", False),
+        ("# nvidia-driver", False),
+        ('name = "nvidia-driver"', True),
+        ("solvable_name: nvidia-*", True),
+        ("solvable_name: kernel-default", False),
+    ],
+)
+def test_a_lock_holds_what_it_names_and_no_more(lock, held):
+    assert is_locked("nvidia-driver", "580.95.05-1.el9", f"type: package\n{lock}\n") is held
+
+
+DPKG = "Package: dpkg\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.21\n\n"
+LIBRARY = "Package: libcuda1\nStatus: {status}\nArchitecture: {architecture}\nVersion: 535.261.03-1\n\n"
+
+
+def test_a_foreign_architecture_is_in_the_name():
+    texts = [LIBRARY.format(status="install ok installed", architecture=name) for name in ("amd64", "i386")]
+    assert [row["name"] for row in parse_dpkg_status(DPKG + "".join(texts))] == ["libcuda1", "libcuda1:i386"]
+
+
+@pytest.mark.parametrize(
+    ("status", "states"),
+    [
+        ("install ok installed", ["installed"]),
+        ("install ok triggers-awaited", ["installed"]),
+        ("install ok half-configured", ["half-configured"]),
+        ("deinstall ok config-files", []),
+        ("unknown ok not-installed", []),
+    ],
+)
+def test_what_is_no_longer_there_is_no_package(status, states):
+    text = LIBRARY.format(status=status, architecture="amd64")
+    assert [row["state"] for row in parse_dpkg_status(text)] == states
+
+
 def test_pacman_holds_by_ignorepkg():
     text = "nvidia-utils 580.95.05-1\nbash 5.3-1\n"
     (row,) = parse_pacman(text, "# IgnorePkg = x\nIgnorePkg   = linux nvidia-utils\n")
@@ -64,6 +107,7 @@ def test_no_text_breaks_the_package_parsers(text):
     parse_dpkg_status(text)
     parse_rpm(text, text)
     parse_pacman(text, text)
+    is_locked(text, text, text)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +121,12 @@ def test_no_text_breaks_the_package_parsers(text):
 )
 def test_the_install_method(files, method):
     assert observe(FakeSystem(files), "apt")["method"] == method
+
+
+def test_the_uninstaller_may_be_a_link_to_the_installer():
+    links = {"/usr/bin/nvidia-uninstall": "nvidia-installer"}
+    found = observe(FakeSystem({"/usr/bin/nvidia-installer": ""}, links), "apt")
+    assert found["runfile"]["uninstaller"] == "/usr/bin/nvidia-uninstall"
 
 
 def test_the_runfile_s_version_is_in_its_log():
