@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import namedtuple
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 
 class NvidiaError(Exception):
@@ -26,6 +26,18 @@ class CommandTimeout(NvidiaError):
 Result = namedtuple("Result", "rc out err")
 
 _TIMEOUT_RC = 124
+
+
+@contextmanager
+def _explained(verb, path):
+    """Turns the operating system's refusal into a sentence."""
+    try:
+        yield
+    except OSError as exc:
+        reason = exc.strerror or exc
+        raise NvidiaError(
+            f"Cannot {verb} {path}: {reason}. Run as root (become: true), on a file system that can be written."
+        ) from exc
 
 
 class ModuleSystem:
@@ -51,6 +63,7 @@ class ModuleSystem:
             environ_update={"LC_ALL": "C", "LANGUAGE": "C", **(env or {})},
             handle_exceptions=False,
             errors="replace",
+            expand_user_and_vars=False,
         )
         if limited and rc in (_TIMEOUT_RC, 137):
             raise CommandTimeout(argv, timeout)
@@ -113,24 +126,26 @@ class ModuleSystem:
     def write(self, path, text, mode=0o644):
         """Writes a file in one step: a reader sees the old text or the new one, never a part."""
         folder = os.path.dirname(path)
-        os.makedirs(folder, mode=0o755, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=".gpufleet-", dir=folder)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(text.encode("utf-8"))
-                os.fchmod(file.fileno(), mode)
-                os.fsync(file.fileno())
-            os.rename(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        with _explained("write", path):
+            os.makedirs(folder, mode=0o755, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(prefix=".gpufleet-", dir=folder)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(text.encode("utf-8"))
+                    os.fchmod(file.fileno(), mode)
+                    os.fsync(file.fileno())
+                os.rename(temporary, path)
+            except BaseException:
+                os.unlink(temporary)
+                raise
 
     def remove(self, path):
         """Removes a file or link; one that is not there is fine."""
-        with suppress(FileNotFoundError):
+        with _explained("remove", path), suppress(FileNotFoundError):
             os.unlink(path)
 
     def symlink(self, target, path):
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        self.remove(path)
-        os.symlink(target, path)
+        with _explained("link", path):
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            self.remove(path)
+            os.symlink(target, path)
