@@ -30,8 +30,8 @@ def no_daemon(why: str, legacy_ok: bool) -> Finding:
     if legacy_ok:
         return warning(
             "persistence_legacy",
-            f"No persistence daemon can run on this host ({why}): persistence mode is set in the kernel module, where it"
-            " is deprecated and lost at the next boot; run the playbook after each boot.",
+            f"No persistence daemon can run on this host ({why}): persistence mode is set in the kernel module, where"
+            " it is deprecated and lost at the next boot; run the playbook after each boot.",
         )
     return error(
         "persistence_no_daemon",

@@ -15,7 +15,7 @@ DAEMON = "/usr/bin/nvidia-persistenced"
 # systemd looks at a condition once, when the unit's turn comes, and udev loads the driver in its own time: on a slow
 # boot the condition would be false on a machine full of GPUs, and the daemon would stay off. So the module is loaded
 # first: modprobe@.service ends when that is done, GPUs included, and says nothing where there is no GPU or no driver.
-# systemd before 245 has no such unit and passes over both lines; there the module is loaded by what its packages set up.
+# systemd before 245 has no such unit and ignores both lines; there the module is loaded by what its packages set up.
 BOOT = """\
 # Quiet on a boot without GPU: the driver lists its GPUs here. It is loaded first: a slow boot is not one without GPU.
 Wants=modprobe@nvidia.service

@@ -149,3 +149,11 @@ def test_no_file_names_a_machine_of_its_developers():
     for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "roles").rglob("*")]:
         if path.is_file():
             assert "/root/.pyenv" not in path.read_text(encoding="utf-8"), path
+
+
+def test_what_the_guides_name_exists():
+    for guide in (ROOT / "docs").glob("*.md"):
+        for name in re.findall(
+            r"`((?:tests|molecule|playbooks|inventories|roles)/[\w./-]+)`", guide.read_text(encoding="utf-8")
+        ):
+            assert (ROOT / name).exists() or name == "inventories/yours", f"{guide.name} names {name}"
