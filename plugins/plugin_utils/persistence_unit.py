@@ -70,8 +70,10 @@ def wanted_command(packaged: str, wants: dict[str, Any]) -> str:
     """
     words = ["--persistence-mode" if word == "--no-persistence-mode" else word for word in packaged.split()]
     if wants["uvm_enabled"] is not None:
-        words = [word for word in words if word not in ("--uvm-persistence-mode", "--no-uvm-persistence-mode")]
-        words += ["--uvm-persistence-mode"] if wants["uvm_enabled"] else []
+        opposite = "--no-uvm-persistence-mode" if wants["uvm_enabled"] else "--uvm-persistence-mode"
+        words = [word for word in words if word != opposite]
+        if wants["uvm_enabled"] and "--uvm-persistence-mode" not in words:
+            words.append("--uvm-persistence-mode")
     if wants["user"] and wants["user"] != user_of(packaged):
         words = [*_without_user(words), "--user", str(wants["user"])]
     return " ".join(words)
