@@ -50,12 +50,15 @@ def parse_container(environ):
 
 def container(system):
     """Kind of the container that this is (systemd-nspawn, docker, lxc, podman …), or None."""
-    named = (system.read("/run/systemd/container") or "").strip() or parse_container(system.read("/proc/1/environ"))
+    environ = system.read("/proc/1/environ") or ""
+    named = (system.read("/run/systemd/container") or "").strip() or parse_container(environ)
     if named:
         return named
     if system.exists("/.dockerenv"):
         return "docker"
-    return "podman" if system.exists("/run/.containerenv") else None
+    if system.exists("/run/.containerenv"):
+        return "podman"
+    return "kubernetes" if "\0KUBERNETES_SERVICE_HOST=" in f"\0{environ}" else None
 
 
 def hypervisor(system):

@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FIELDS = (
     "index,pci.bus_id,uuid,name,memory.total,driver_version,persistence_mode,compute_cap,power.limit,ecc.mode.current,"
-    "mig.mode.current,vbios_version,temperature.gpu"
+    "mig.mode.current,vbios_version,temperature.gpu,memory.used"
 )
 pytestmark = pytest.mark.skipif(shutil.which("nvidia-smi") is None, reason="this machine has no nvidia-smi")
 
@@ -61,6 +61,7 @@ def test_each_gpu_is_described_as_nvidia_smi_does(facts, smi):
         assert (gpu["ecc"] or {}).get("current") == on.get(row["ecc.mode.current"])
         assert (gpu["mig"] or {}).get("current") == on.get(row["mig.mode.current"])
         assert abs(gpu["temperature_celsius"] - int(row["temperature.gpu"])) <= 10
+        assert abs(gpu["memory_used_mib"] - int(row["memory.used"])) <= 64
 
 
 def test_the_driver_is_the_one_that_runs(facts, smi):

@@ -54,6 +54,7 @@ def test_the_package_manager_follows_from_the_family(distribution, like, expecte
         ({"/proc/1/environ": "PATH=/bin\0container=lxc\0"}, "lxc"),
         ({"/.dockerenv": ""}, "docker"),
         ({"/run/.containerenv": ""}, "podman"),
+        ({"/proc/1/environ": "PATH=/bin\0KUBERNETES_SERVICE_HOST=10.0.0.1\0"}, "kubernetes"),
     ],
 )
 def test_containers_are_told_apart(files, expected):
