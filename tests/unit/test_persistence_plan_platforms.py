@@ -1,4 +1,4 @@
-"""The role's platform files name the daemon as the driver's catalogue does, and hold a unit that the plan understands."""
+"""The role's platform files name the daemon as the driver's catalogue does, and hold a unit that the plan takes."""
 
 from __future__ import annotations
 
