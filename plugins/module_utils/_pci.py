@@ -90,7 +90,7 @@ def is_assigned(bars, least=LEAST_REGIONS):
 
     :param least: the number of regions that such a function has at least
     """
-    return len(bars) >= least and all(bar["start"] for bar in bars)
+    return len(bars) >= least and all(region["start"] for region in bars)
 
 
 def _integer(text, base=10):

@@ -77,7 +77,7 @@ def test_no_device_id_breaks_the_table(text):
 @given(st.lists(st.tuples(st.integers(0, 2**40), st.integers(0, 2**36)), max_size=6))
 def test_regions_are_read_as_they_were_written(regions):
     text = "\n".join(f"0x{start:016x} 0x{start + size:016x} 0x0000000000040200" for start, size in regions)
-    assert [(bar["start"], bar["size"] - 1) for bar in parse_resource(text)] == regions
+    assert [(region["start"], region["size"] - 1) for region in parse_resource(text)] == regions
 
 
 @given(st.text())
