@@ -145,12 +145,6 @@ def test_no_module_core_knows_ansible():
             assert "ansible.module_utils" not in path.read_text(encoding="utf-8"), path.name
 
 
-def test_no_file_names_a_machine_of_its_developers():
-    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "roles").rglob("*")]:
-        if path.is_file():
-            assert "/root/.pyenv" not in path.read_text(encoding="utf-8"), path
-
-
 def test_what_the_guides_name_exists():
     for guide in (ROOT / "docs").glob("*.md"):
         for name in re.findall(

@@ -1,4 +1,4 @@
-"""The role persistenced with the real nvidia-persistenced. The cards, their driver and the unit in Ubuntu's shape are stand-ins."""
+"""persistenced with the real nvidia-persistenced; the cards, their driver and the unit like Ubuntu's are stand-ins."""
 
 from __future__ import annotations
 
