@@ -225,7 +225,7 @@ def test_a_unit_that_is_not_ours_is_never_removed():
 
 SHAPE = st.sampled_from(["debian", "ubuntu", "rpm", "masked", "runfile", None])
 HOSTS = st.builds(
-    lambda shape, boot, active, failed, on, stale: (
+    lambda shape, boot, active, failed, on, stale, loaded: (
         runfile()
         if shape == "runfile"
         else host(
@@ -236,6 +236,7 @@ HOSTS = st.builds(
             on=on,
             drop_in=stale,
             daemon=True,
+            loaded=loaded,
         )
         if shape
         else host(None)
@@ -246,6 +247,7 @@ HOSTS = st.builds(
     st.booleans(),
     st.booleans(),
     st.sampled_from([None, "", CONDITION, unit_files.drop_in_text("/bin/false")]),
+    st.booleans(),
 )
 WANTS = st.fixed_dictionaries(
     {
