@@ -15,8 +15,7 @@ die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 [ "$(uname -s)" = Linux ] || die "this is $(uname -s): the lab and its tests need Linux. Where Ansible is installed, \
 \`ansible-playbook site.yml -l gpu_hosts -i INVENTORY\` converges your own hosts from here."
 
-sources="tools/setup.sh tools/requirements-site.txt tools/requirements-test.txt"
-digest=$(cd "$root" && cat $sources | sha256sum | cut -d' ' -f1)
+digest=$(cd "$root/tools" && cat setup.sh requirements-site.txt requirements-test.txt | sha256sum | cut -d' ' -f1)
 [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$digest" ] && exit 0
 
 debian_packages() {
