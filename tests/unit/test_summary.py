@@ -25,7 +25,11 @@ def test_the_reasons_of_a_verdict_follow_it():
     facts = copy.deepcopy(REAL)
     facts["coherence"] = {"verdict": "needs_reload", "reasons": ["loaded 580.1, libraries 580.2."]}
     facts["partial"] = [{"source": "nvml", "reason": "it hangs"}]
-    assert summary(facts)[-3:] == ["verdict: needs_reload", "  loaded 580.1, libraries 580.2.", "not read: nvml: it hangs"]
+    assert summary(facts)[-3:] == [
+        "verdict: needs_reload",
+        "  loaded 580.1, libraries 580.2.",
+        "not read: nvml: it hangs",
+    ]
 
 
 def test_a_card_without_a_driver_is_told_by_what_drives_it():
