@@ -43,13 +43,6 @@ def modinfo(host, kernel: str, field: str) -> str:
     return host.check_output(f"modinfo -F {field} {folder}/{name}")
 
 
-def journal_of_apt(host) -> list[dict]:
-    """The transactions in apt's history, each as {"Start-Date": …, "Install": …}."""
-    text = host.file("/var/log/apt/history.log").content_string
-    blocks = [block for block in text.split("\n\n") if block.strip()]
-    return [dict(line.split(": ", 1) for line in block.strip().splitlines() if ": " in line) for block in blocks]
-
-
 def nvml(host) -> list[dict]:
     """Each GPU as NVML shows it to a program of its own, not through the collection."""
     program = (
