@@ -151,3 +151,10 @@ def test_what_the_guides_name_exists():
             r"`((?:tests|molecule|playbooks|inventories|roles)/[\w./-]+)`", guide.read_text(encoding="utf-8")
         ):
             assert (ROOT / name).exists() or name == "inventories/yours", f"{guide.name} names {name}"
+
+
+def test_facts_are_read_again_right_after_modules_were_loaded():
+    """What follows decides by the facts; stale ones would call a host broken whose modules have just been loaded."""
+    (block,) = [task["block"] for task in load(ROOT / "roles/nvidia_driver/tasks/service.yml") if "block" in task]
+    modules = [next(key for key in task if key.startswith("gpufleet.")) for task in block]
+    assert modules == ["gpufleet.nvidia.driver_modules", "gpufleet.nvidia.gpu_facts"]
