@@ -54,7 +54,8 @@ def _driver_line(facts: Facts) -> str:
     user_side = library["version"] if library else "none"
     held = [package for package in install["packages"] if package["held"]]
     holds = f", {len(held)} of {len(install['packages'])} packages held" if install["packages"] else ""
-    return f"driver {kernel_side}, libraries {user_side}, installed by {install['method']}{holds}"
+    grid = ", a vGPU guest's (GRID)" if (facts.get("grid") or {}).get("installed") else ""
+    return f"driver {kernel_side}, libraries {user_side}, installed by {install['method']}{holds}{grid}"
 
 
 def _dkms_lines(facts: Facts) -> list[str]:
@@ -69,8 +70,24 @@ def _persistence_line(facts: Facts) -> list[str]:
     return [f"persistence by {persistence['mode']}"] if persistence else []
 
 
+def _toolkit_line(facts: Facts) -> list[str]:
+    cuda = facts.get("cuda") or {}
+    rows = [f"{row['version'] or row['release']} in {row['path']} ({row['source']})" for row in cuda.get("toolkits") or []]
+    default = cuda.get("default")
+    means = f"; {default['path']} is what /usr/local/cuda means" if default and len(rows) > 1 else ""
+    return [f"CUDA {', '.join(rows)}{means}"] if rows else []
+
+
+def _nccl_line(facts: Facts) -> list[str]:
+    nccl = facts.get("nccl") or {}
+    default = nccl.get("default")
+    if default:
+        return [f"NCCL {default['version'] or 'of unknown version'}, {default['path']}"]
+    return ["NCCL is on the disk, but the linker does not find it"] if nccl.get("libraries") else []
+
+
 def summary(facts: Facts) -> list[str]:
-    """Lines for a terminal: system, cards, driver, DKMS, persistence, and the verdict with its reasons.
+    """Lines for a terminal: system, cards, driver, DKMS, persistence, CUDA, NCCL, and the verdict with its reasons.
 
     :param facts: ``ansible_facts['nvidia']`` as gpu_facts gives it, all subsets gathered
     """
@@ -82,6 +99,8 @@ def summary(facts: Facts) -> list[str]:
         _driver_line(facts),
         *_dkms_lines(facts),
         *_persistence_line(facts),
+        *_toolkit_line(facts),
+        *_nccl_line(facts),
         f"verdict: {coherence['verdict']}",
         *(f"  {reason}" for reason in coherence["reasons"]),
         *(f"not read: {part['source']}: {part['reason']}" for part in facts.get("partial") or []),

@@ -44,3 +44,29 @@ def test_a_machine_with_nothing_is_told_as_well():
     lines = summary(gather(FakeSystem(), ["all"], timeout=5, **user))
     assert "no NVIDIA GPU on the PCI bus" in lines
     assert lines[-1] == "verdict: absent"
+
+
+def test_toolkits_and_nccl_are_told_with_what_a_program_gets():
+    facts = copy.deepcopy(REAL)
+    facts["grid"] = {"installed": True}
+    facts["cuda"] = {
+        "toolkits": [
+            {"release": "12.6", "version": "12.6.85", "path": "/usr/local/cuda-12.6", "source": "repository"},
+            {"release": "11.8", "version": None, "path": "/usr/local/cuda-11.8", "source": "runfile"},
+        ],
+        "default": {"path": "/usr/local/cuda-12.6", "release": "12.6"},
+    }
+    facts["nccl"] = {"libraries": [], "default": {"path": "/usr/lib/x86_64-linux-gnu/libnccl.so.2", "version": "2.28.3"}}
+    lines = summary(facts)
+    assert any(line.endswith("installed by none, a vGPU guest's (GRID)") for line in lines)
+    assert (
+        "CUDA 12.6.85 in /usr/local/cuda-12.6 (repository), 11.8 in /usr/local/cuda-11.8 (runfile);"
+        " /usr/local/cuda-12.6 is what /usr/local/cuda means"
+    ) in lines
+    assert "NCCL 2.28.3, /usr/lib/x86_64-linux-gnu/libnccl.so.2" in lines
+
+
+def test_a_library_that_the_linker_does_not_find_is_told():
+    facts = copy.deepcopy(REAL)
+    facts["nccl"] = {"libraries": [{"path": "/opt/nccl/lib/libnccl.so.2", "version": None}], "default": None}
+    assert "NCCL is on the disk, but the linker does not find it" in summary(facts)
