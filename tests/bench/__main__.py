@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tools.steps import ROOT, environment
 
-INVENTORY = ROOT / "inventories" / "lab"
+INVENTORY = ROOT / "tests" / "bench" / "inventory"
 PING = ROOT / "tests" / "bench" / "ping.yml"
 SITE = ROOT / "site.yml"
 
