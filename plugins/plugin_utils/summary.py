@@ -72,7 +72,9 @@ def _persistence_line(facts: Facts) -> list[str]:
 
 def _toolkit_line(facts: Facts) -> list[str]:
     cuda = facts.get("cuda") or {}
-    rows = [f"{row['version'] or row['release']} in {row['path']} ({row['source']})" for row in cuda.get("toolkits") or []]
+    rows = [
+        f"{row['version'] or row['release']} in {row['path']} ({row['source']})" for row in cuda.get("toolkits") or []
+    ]
     default = cuda.get("default")
     means = f"; {default['path']} is what /usr/local/cuda means" if default and len(rows) > 1 else ""
     return [f"CUDA {', '.join(rows)}{means}"] if rows else []

@@ -56,7 +56,10 @@ def test_toolkits_and_nccl_are_told_with_what_a_program_gets():
         ],
         "default": {"path": "/usr/local/cuda-12.6", "release": "12.6"},
     }
-    facts["nccl"] = {"libraries": [], "default": {"path": "/usr/lib/x86_64-linux-gnu/libnccl.so.2", "version": "2.28.3"}}
+    facts["nccl"] = {
+        "libraries": [],
+        "default": {"path": "/usr/lib/x86_64-linux-gnu/libnccl.so.2", "version": "2.28.3"},
+    }
     lines = summary(facts)
     assert any(line.endswith("installed by none, a vGPU guest's (GRID)") for line in lines)
     assert (
