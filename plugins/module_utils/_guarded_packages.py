@@ -183,11 +183,19 @@ def carry_out(system, params, packages, steps):
             transact(system, params, packages, step.data)
         elif step.kind == "release":
             _apt.checked(system, params, ["apt-mark", "unhold", *step.data], "The hold could not be released")
-    if params["state"] == "present" and params["hold"]:
-        now = observe(system)
-        names = [n for n in to_hold(params, now) if now[n].want != "hold" and _dpkg.is_installed(now[n])]
-        if names:
-            _apt.checked(system, params, ["apt-mark", "hold", *names], "The packages could not be held")
+    now = observe(system)
+    names = [n for n in should_be_held(params, packages, now) if now[n].want != "hold" and _dpkg.is_installed(now[n])]
+    if names:
+        _apt.checked(system, params, ["apt-mark", "hold", *names], "The packages could not be held")
+
+
+def should_be_held(params, packages, now):
+    """Names to hold when all is done: a transaction drops the holds of what it touches."""
+    names = {name for name, pkg in packages.items() if pkg.want == "hold" and name in now}
+    if params["state"] == "present" and params["hold"] is not None:
+        ours = set(to_hold(params, now))
+        names = names | ours if params["hold"] else names - ours
+    return sorted(names)
 
 
 def transact(system, params, packages, words):

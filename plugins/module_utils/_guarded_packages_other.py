@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, gpufleet.nvidia contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Packages beside the driver with dnf, zypper and pacman: each is asked first what it would do, as far as it can say."""
+"""Packages beside the driver with dnf, zypper and pacman: each is asked first what it would do."""
 
 from __future__ import annotations
 
