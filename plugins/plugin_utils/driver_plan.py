@@ -21,6 +21,7 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_names impor
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_reasons import why
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_refusals import refusals
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_repository import PATH, repository_of
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_requirements import move_findings, unmet
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_selection import (
     Choice,
     best,
@@ -47,6 +48,7 @@ DEFAULTS: dict[str, Any] = {
     "kernel_change_ok": False,
     "repositories_ok": True,
     "nvml_enabled": True,
+    "requires": [],
 }
 
 
@@ -99,6 +101,7 @@ def _empty(wants: dict[str, Any], platform: dict[str, Any] | None) -> dict[str, 
         "package_files": [],
         "initramfs_command": list(known.get("initramfs_command", [])),
         "load_modules": [],
+        "upgrade": bool(wants["upgrade_ok"]),
         "hold": bool(wants["hold_enabled"]) and wants["state"] == "present",
         "commands": [],
         "findings": [],
@@ -127,7 +130,10 @@ def _plan_present(
     choice = best(found, gpus, wants, facts, catalogue)
     plan["why"] = why(choice, found, gpus, wants, facts, platform)
     _fill(plan, choice, facts, wants, platform)
+    moving = unmet(facts, wants)
+    plan["upgrade"] = bool(moving) or plan["upgrade"]
     plan["findings"] += [
+        *move_findings(moving, choice, facts),
         *conditions.alpha_findings(choice, gpus, wants, catalogue),
         *conditions.secure_boot_findings(facts, plan["build"]),
         *conditions.support_findings(plan["branch"], catalogue),

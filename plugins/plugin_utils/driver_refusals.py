@@ -10,6 +10,7 @@ from typing import Any
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.catalogue import Catalogue
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_findings import error, listed
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_gpus import Gpu
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_requirements import requirement_refusals
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_selection import (
     VERSION,
     branch_of,
@@ -23,6 +24,9 @@ Findings = list[dict[str, str]]
 
 def refusals(platform: dict[str, Any], gpus: list[Gpu], wants: dict[str, Any], catalogue: Catalogue) -> Findings:
     """The errors for a host on which no choice is left; at least one."""
+    unmet = requirement_refusals(platform, gpus, wants, catalogue)
+    if unmet:
+        return unmet
     known = [gpu for gpu in gpus if gpu.architecture]
     found = version_refusals(wants)
     found += _branch_refusals(platform, known, wants, catalogue)

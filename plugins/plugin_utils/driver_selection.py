@@ -18,8 +18,10 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_gpus import
     is_alpha,
     supports_branch,
 )
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.versions import version_key
 
 VERSION = re.compile(r"\d{3}\.\d{1,3}(\.\d{1,3})?")
+IS_KERNEL = re.compile(r"dkms|kmod|kmp|-kernel-|linux-modules|headless")  # a package that brings kernel modules
 INSTALLED_STATES = ("ii", "hi", "installed", "hold", "triggers-pending", "triggers-awaited", None)
 
 
@@ -82,7 +84,20 @@ def candidates(platform: dict[str, Any], gpus: list[Gpu], wants: dict[str, Any],
         return []
     if wants["flavour"] != "auto":
         found = [choice for choice in found if choice.flavour == wants["flavour"]]
-    return found
+    return [choice for choice in found if all(is_new_enough(choice, row, wants) for row in wants.get("requires") or [])]
+
+
+def is_new_enough(choice: Choice, requirement: dict[str, Any], wants: dict[str, Any]) -> bool:
+    """Whether the choice can give the least driver of a requirement ``{what, min_driver, source}``.
+
+    The wanted version decides, else the version that is known of the offer, else the branch alone; a rolling release
+    has no end.
+    """
+    least = version_key(str(requirement["min_driver"]))
+    version = wants["version"] or choice.offer["version"]
+    if version:
+        return version_key(str(version)) >= least
+    return choice.offer["branch"] is None or choice.offer["branch"] >= least[0]
 
 
 def build_of(choice: Choice, platform: dict[str, Any], secure_boot: bool) -> str:
@@ -104,6 +119,17 @@ def installed_choice(found: list[Choice], facts: dict[str, Any]) -> Choice | Non
                 if name in versions and (branch is None or choice.offer["branch"] in (branch, None)):
                     return choice
     return None
+
+
+def installed_version(facts: dict[str, Any]) -> str | None:
+    """The version of the driver that is installed, whatever brought it: its modules on disk, else its packages."""
+    driver = facts.get("driver") or {}
+    modules = [row["version"] for row in (driver.get("on_disk") or {}).values() if row and row.get("version")]
+    install = driver.get("install") or {}
+    kernel = [row for row in install.get("packages") or [] if is_installed(row) and IS_KERNEL.search(row["name"])]
+    found = [re.match(r"(?:\d+:)?(\d{3}\.\d+(?:\.\d+)?)", row.get("version") or "") for row in kernel]
+    versions = modules or [match.group(1) for match in found if match]
+    return min(versions, key=version_key) if versions else None
 
 
 def is_installed(package: dict[str, Any]) -> bool:

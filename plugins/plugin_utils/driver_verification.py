@@ -110,8 +110,9 @@ def _differences(module: dict[str, Any], plan: dict[str, Any]) -> list[str]:
 
 def _loaded_module(facts: dict[str, Any], plan: dict[str, Any]) -> list[str]:
     running = (facts.get("kernel") or {}).get("running")
-    loaded, disk = (facts.get("driver") or {}).get("loaded"), ((facts.get("driver") or {}).get("on_disk") or {}).get(
-        running
+    loaded, disk = (
+        (facts.get("driver") or {}).get("loaded"),
+        ((facts.get("driver") or {}).get("on_disk") or {}).get(running),
     )
     gpus = [row for row in facts.get("pci") or [] if row.get("kind") == "gpu"]
     if loaded:
