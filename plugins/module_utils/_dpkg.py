@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections import namedtuple
 
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._driver_names import is_driver
+
 FORMAT = "\t".join(
     f"${{{field}}}"
     for field in ("binary:Package", "Architecture", "Version", "source:Package", "db:Status-Want", "db:Status-Status")
@@ -16,15 +18,6 @@ QUERY = ["dpkg-query", "-W", "-f", FORMAT + "\\n"]
 
 Package = namedtuple("Package", "name version source want status")
 
-# Source packages that make up a driver: Debian's, Ubuntu's and NVIDIA's own. The toolkit, the container toolkit,
-# GPUDirect Storage and NCCL have lives and versions of their own.
-DRIVER_SOURCE = re.compile(
-    r"nvidia-(graphics-drivers|open-gpu-kernel-modules|open|kmod|driver|kernel|dkms|persistenced|settings|modprobe"
-    r"|xconfig|support|firmware|fabricmanager|imex)([-.].*)?"
-    r"|firmware-nvidia([-.].*)?|xserver-xorg-video-nvidia.*|libnvidia-(?!container|ml-py|egl-).*"
-    r"|cuda-drivers.*|fabric-manager-\d+|nvlsm|libnvsdm.*"
-)
-DRIVER_NAME = re.compile(r"linux-(modules|objects|signatures)-nvidia-.*")
 # Sources whose packages all carry the driver's own version and must move together.
 COUPLED_SOURCE = re.compile(
     r"nvidia-(graphics-drivers|open-gpu-kernel-modules|open|kmod|driver|kernel|dkms|firmware|fabricmanager|imex)([-.].*)?"
@@ -54,11 +47,6 @@ def upstream(version):
     """The upstream part of a Debian version: `1:535.261.03-1~deb12u1` gives `535.261.03`."""
     text = version.split(":", 1)[-1]
     return text.rsplit("-", 1)[0] if "-" in text else text
-
-
-def is_driver(name, source):
-    """True for a package that belongs to an NVIDIA driver, told by its source package."""
-    return bool(DRIVER_SOURCE.fullmatch(source) or DRIVER_NAME.fullmatch(name.split(":", 1)[0]))
 
 
 def is_coupled(package):

@@ -8,26 +8,11 @@ from __future__ import annotations
 import re
 from fnmatch import fnmatchcase
 
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._driver_names import is_driver
+
 RUNFILE_VERSION = re.compile(r"(?:driver version:?\s+|\(version:? )(\d+\.\d+(?:\.\d+)?)", flags=re.I)
 RUNFILE_TRACES = ("/usr/bin/nvidia-uninstall", "/usr/bin/nvidia-installer")
-# Packages that carry a part of the driver, by what they are built from or how they are called.
-DRIVER_SOURCE = re.compile(r"nvidia-(graphics-drivers|open-gpu-kernel|persistenced|settings|modprobe|xconfig|driver)")
-DRIVER_NAME = re.compile(
-    r"(nvidia-(driver|kernel|open|dkms|utils|compute|smi|firmware|headless|persistenced|settings|modprobe|fabricmanager|imex|gfx|video)"
-    r"|libnvidia-|libcuda1|libnvcuvid|cuda-drivers|kmod-nvidia|firmware-nvidia|linux-modules-nvidia|xserver-xorg-video-nvidia"
-    r"|nvidia(-lts)?(-open)?(-dkms)?$|nvidia-tesla)"
-)
-
-
-# Built from the same sources, but of use without a driver, or beside another one.
-NOT_DRIVER = re.compile(r"(cuda-compat|libxnvctrl|nvidia-cuda|nvidia-container|libnvidia-container)|.*toolkit")
-
-
 STATES = ("installed", "half-configured", "unpacked", "half-installed")
-
-
-def is_driver_package(name, source):
-    return bool(DRIVER_SOURCE.match(source or "") or DRIVER_NAME.match(name)) and not NOT_DRIVER.match(name)
 
 
 def parse_dpkg_status(text):
@@ -45,7 +30,7 @@ def parse_dpkg_status(text):
         name = fields.get("Package", "")
         source = fields.get("Source", name).split(" ")[0]
         state = "installed" if state.startswith("triggers-") else state
-        if state in STATES and is_driver_package(name, source):
+        if state in STATES and is_driver(name, source):
             foreign = native and fields.get("Architecture") not in (native[1], "all")
             packages.append(
                 {
@@ -64,7 +49,7 @@ def parse_rpm(text, locks):
     packages = []
     for line in (text or "").splitlines():
         words = line.split(" ")
-        if len(words) == 3 and is_driver_package(words[0], ""):
+        if len(words) == 3 and is_driver(words[0], ""):
             held = is_locked(words[0], words[1], locks)
             packages.append(
                 {"name": words[0], "version": words[1], "source": words[2], "held": held, "state": "installed"}
@@ -91,7 +76,7 @@ def parse_pacman(text, config):
     return [
         {"name": name, "version": version, "source": name, "held": name in ignored, "state": "installed"}
         for name, version in rows
-        if is_driver_package(name, "")
+        if is_driver(name, "")
     ]
 
 

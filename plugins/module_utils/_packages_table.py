@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from collections import namedtuple
 
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._driver_names import NAME, is_driver
+
 # query: prints name, version and source, tab separated (pacman: name version); pinned: word for an exact version or
 # None; hold, release, held: argv, or None where holding is a matter of a configuration file
 Manager = namedtuple("Manager", "name query install pinned upgrade remove hold release held")
@@ -53,11 +55,8 @@ TABLE = {
     ),
 }
 
-DRIVER = re.compile(
-    r"(x11-video-)?nvidia-(driver|open|kmod|kmod-common|dkms|utils|lts|compute|gl|video|libXNVCtrl|persistenced|modprobe"
-    r"|settings|xconfig|drivers?-G\d+|fabric-?manager|imex)([-.].*)?|nvidia"
-    r"|(dkms|kmod)-nvidia(-.*)?|cuda-drivers.*|libnvidia-(?!container|egl-).*|opencl-nvidia.*|nvlsm|lib32-nvidia-utils"
-)
+
+DRIVER = NAME
 
 
 def parse_installed(text):
@@ -86,7 +85,7 @@ def parse_held(text, names):
 
 def closure(packages):
     """Names of the driver's installed packages, sorted."""
-    return sorted(n for n, (_v, source) in packages.items() if DRIVER.fullmatch(source) or DRIVER.fullmatch(n))
+    return sorted(n for n, (_v, source) in packages.items() if is_driver(n, source))
 
 
 def upstream(version):

@@ -4,14 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _dpkg, _packages_table
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._driver_install import (
-    is_driver_package,
     is_locked,
     observe,
     parse_dpkg_status,
     parse_pacman,
     parse_rpm,
 )
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._driver_names import is_driver
 from tests.unit.captured import fixture
 from tests.unit.fake_system import FakeSystem
 
@@ -40,11 +41,34 @@ def test_driver_packages_are_read_with_their_holds_and_states():
         ("nvidia-container-toolkit", "", False),
         ("cuda-compat-13-0", "nvidia-graphics-drivers-580", False),
         ("libxnvctrl0", "nvidia-settings", False),
+        ("nvidia-kernel-common", "nvidia-support", True),
+        ("nvidia-installer-cleanup", "nvidia-support", True),
+        ("nvidia-cuda-mps", "nvidia-graphics-drivers", True),
+        ("nvidia-driver-pinning-580", "nvidia-driver-pinning-580", True),
+        ("libnvidia-compute", "nvidia-driver", True),
+        ("libnvidia-egl-wayland1", "egl-wayland", False),
+        ("libnvidia-container1", "libnvidia-container", False),
+        ("nvidia-fs-dkms", "nvidia-fs", False),
+        ("python3-pynvml", "nvidia-ml-py", False),
+        ("x11-video-nvidiaG05", "", False),
+        ("nvidia-open-driver-G06-signed-cuda-kmp-default", "", True),
+        ("opencl-nvidia", "", True),
+        ("libcuda1:i386", "", True),
         ("linux-image-amd64", "linux-signed-amd64", False),
     ],
 )
 def test_what_belongs_to_the_driver(name, source, expected):
-    assert is_driver_package(name, source) is expected
+    assert is_driver(name, source) is expected
+
+
+def test_facts_and_holds_count_the_same_packages():
+    """Three readers, one definition: what is held is what is shown."""
+    status = fixture("dpkg/bookworm-status.txt")
+    shown = {row["name"] for row in parse_dpkg_status(status)}
+    rows = [(row["name"], row["source"]) for row in parse_dpkg_status(status)]
+    text = "".join(f"{name}\tamd64\t1-1\t{source}\tinstall\tinstalled\n" for name, source in rows)
+    assert set(_dpkg.closure(_dpkg.parse_packages(text))) == shown
+    assert set(_packages_table.closure({name: ("1-1", source) for name, source in rows})) == shown
 
 
 def test_rpm_packages_are_held_by_versionlock_of_either_dnf():

@@ -1,4 +1,4 @@
-"""What software above the driver demands: a filter over the choices, an error that tells, and a move that is announced."""
+"""What software above the driver demands: a filter over the choices, an error that tells, a move that is announced."""
 
 from __future__ import annotations
 
