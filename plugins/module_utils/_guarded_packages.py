@@ -141,7 +141,8 @@ def simulate(system, params, packages, asked, words):
     """
     simulation = run_simulation(system, packages, [words[0], "--allow-change-held-packages", *words[1:]])
     ours = [*asked, *(n for n in packages if decide.matches(n, params["hold_also"]))]
-    sentences = guard.refusals(simulation, packages, ask.new_sources(system, simulation), ours)
+    sources = ask.new_sources(system, simulation)
+    sentences = guard.refusals(simulation, packages, sources, ours, params["driver_libraries_ok"])
     if words[0] == "install":
         sentences += [text for text in [guard.collateral(simulation, packages, ours)] if text]
     if sentences:

@@ -10,7 +10,7 @@ from collections import namedtuple
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _guarded_packages_plan as guard
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _packages_table as table
-from ansible_collections.gpufleet.nvidia.plugins.module_utils._packages_plan import KERNEL_IMAGE, matches
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._packages_plan import matches
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
 
 KERNEL = re.compile(r"kernel(-core|-modules.*|-default.*|-azure.*)?|linux(-lts|-zen|-hardened)?")
@@ -36,17 +36,7 @@ def parse_dry(manager, text):
 
 def touches_driver(names):
     """Those of the names that belong to the driver or are a kernel."""
-    return [
-        name
-        for name in names
-        if not guard.COMPAT.fullmatch(name)
-        and (
-            table.DRIVER.fullmatch(name)
-            or guard.GRID.fullmatch(name)
-            or KERNEL.fullmatch(name)
-            or KERNEL_IMAGE.fullmatch(name)
-        )
-    ]
+    return [n for n in names if guard.guarded(n, "") or KERNEL.fullmatch(n)]
 
 
 def ask_first(system, name, step):

@@ -11,8 +11,8 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils import _dpkg
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _packages_plan as decide
 
 GRID = re.compile(r"nvidia-linux-grid(-.*)?|nvidia-vgpu-.*", re.I)
-# Built from the driver's source, but libraries for a toolkit's own folder: they live beside any driver.
-COMPAT = re.compile(r"cuda-compat-\d+-\d+")
+# What distributions build from the source of their toolkit is no driver, whatever it is called (libnvidia-ml-dev).
+TOOLKIT = re.compile(r"nvidia-cuda-.*")
 UNFINISHED = ("unpacked", "half-configured", "half-installed")
 
 
@@ -24,7 +24,7 @@ def parse_asked(words):
 def guarded(name, source):
     """What a package belongs to that must not be touched: ``driver``, ``kernel``, or None."""
     bare = name.split(":", 1)[0]
-    if COMPAT.fullmatch(bare):
+    if TOOLKIT.fullmatch(source) or bare == "libnvidia-ml-dev":
         return None
     if _dpkg.is_driver(bare, source) or GRID.fullmatch(bare) or GRID.fullmatch(source):
         return "driver"
@@ -79,19 +79,21 @@ def words(names, asked, available):
     return [f"{n}={decide.exact(available.get(n, []), asked[n])}" if asked[n] else n for n in names]
 
 
-def refusals(simulation, packages, sources, asked):
+def refusals(simulation, packages, sources, asked, libraries_ok=False):
     """Sentences for what a simulated transaction must not do; [] when it may go on.
 
     :param sources: {name: source package} of what would come; :param asked: names that may move though they are held
+    :param libraries_ok: whether driver packages may come where none is installed
     """
 
     def source(name):
         return packages[name].source if name in packages else sources.get(name.split(":", 1)[0], name)
 
+    fresh = libraries_ok and not driver_packages(packages)
     found: dict = {"driver": [], "kernel": []}
     for name, (old, new) in sorted(simulation.installs.items()):
         what = guarded(name, source(name))
-        if what and old != new:
+        if what and old != new and not (fresh and what == "driver" and not _dpkg.is_dkms(name)):
             found[what].append(f"move {name} from {old} to {new}" if old else f"install {name} {new}")
     for name in sorted(simulation.removes):
         what = guarded(name, source(name))

@@ -45,6 +45,12 @@ options:
     description: Take the newest version that the repositories have of each package without a version.
     type: bool
     default: false
+  driver_libraries_ok:
+    description:
+      - Accept that libraries of the driver come along to a host that has no package of a driver, as a distribution's
+        toolkit wants it. Kernel modules are still refused.
+    type: bool
+    default: false
   refresh:
     description:
       - When the package index is fetched anew. V(auto) does so only when something is to be installed that the
@@ -125,6 +131,7 @@ ARGUMENT_SPEC = {
     "hold": {"type": "bool"},
     "hold_also": {"type": "list", "elements": "str", "default": []},
     "upgrade": {"type": "bool", "default": False},
+    "driver_libraries_ok": {"type": "bool", "default": False},
     "refresh": {"type": "str", "choices": ["auto", "always", "never"], "default": "auto"},
     "repository_changed": {"type": "bool", "default": False},
     "lock_timeout": {"type": "int", "default": 300},

@@ -176,6 +176,13 @@ def test_what_must_not_be_is_refused_before_anything_changes(packages, asked, wo
     assert host.changes() == []
 
 
+def test_libraries_of_the_driver_may_come_where_there_is_no_driver_and_somebody_said_so():
+    params = want("cuda-12-6", driver_libraries_ok=True)
+    assert "libnvidia-compute-580" in _guarded_packages.ensure(params, Host(), apply=True)["packages"]
+    with pytest.raises(NvidiaError, match="install libnvidia-compute-580"):
+        _guarded_packages.ensure(params, Host(GRID), apply=True)
+
+
 def test_the_driver_is_pinned_while_apt_works_and_the_pin_is_gone_afterwards():
     pins = []
 
