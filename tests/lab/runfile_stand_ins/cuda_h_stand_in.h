@@ -1,0 +1,2 @@
+/* A stand-in for cuda.h. */
+#define CUDA_VERSION @NUMBER@
