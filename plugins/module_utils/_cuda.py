@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 
@@ -12,6 +13,12 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils._cuda_packages imp
 
 DEFAULT = "/usr/local/cuda"
 FOLDER = re.compile(r"cuda-(\d+\.\d+)")
+# What the role cuda writes; the plan compares their checksums.
+FILES = (
+    "/etc/profile.d/gpufleet-nvidia-cuda.sh",
+    "/etc/ld.so.conf.d/gpufleet-nvidia-cuda.conf",
+    "/etc/apt/preferences.d/gpufleet-nvidia-cuda",
+)
 # A toolkit of the distribution has its compiler among everybody's programs and its parts in a folder of its own.
 DISTRIBUTION = ("/usr/bin/nvcc", "/usr/lib/nvidia-cuda-toolkit")
 
@@ -108,8 +115,14 @@ def distribution_toolkit(system, packages):
     }
 
 
+def checksums(system):
+    """{path: SHA-256} of the role's files that are there."""
+    texts = {path: system.read_bytes(path) for path in FILES}
+    return {path: hashlib.sha256(data).hexdigest() for path, data in texts.items() if data is not None}
+
+
 def observe(system, package_manager):
-    """``{toolkits, default, packages}``: see RETURN of gpu_facts."""
+    """``{toolkits, default, packages, files}``: see RETURN of gpu_facts."""
     folders = [f"/usr/local/{name}" for name in system.entries("/usr/local") if FOLDER.fullmatch(name)]
     folders = [path for path in folders if system.link(path) is None]
     target = system.real(DEFAULT) if system.exists(DEFAULT) else None
@@ -125,4 +138,9 @@ def observe(system, package_manager):
         release = next((row["release"] for row in toolkits if row["path"] == target), None)
         alternatives = (system.link(DEFAULT) or "").startswith("/etc/alternatives/")
         default = {"path": target, "release": release, "alternatives": alternatives}
-    return {"toolkits": toolkits + ([own] if own else []), "default": default, "packages": packages}
+    return {
+        "toolkits": toolkits + ([own] if own else []),
+        "default": default,
+        "packages": packages,
+        "files": checksums(system),
+    }

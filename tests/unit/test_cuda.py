@@ -41,7 +41,7 @@ def observe(files=None, links=None, manager="apt", **options):
 
 
 def test_a_host_without_a_toolkit():
-    assert observe() == {"toolkits": [], "default": None, "packages": []}
+    assert observe() == {"toolkits": [], "default": None, "packages": [], "files": {}}
 
 
 def test_a_toolkit_of_parts_from_the_repository_without_its_metapackage():
