@@ -57,19 +57,18 @@ def apt_get(*words, preferences=False, lock_timeout=300):
 def preferences_text(keep, fit, existing=None):
     """apt preferences for one transaction.
 
-    keep: {name: exact version} of packages that must stay as they are; fit: the upstream version that every package
-    that exists in it must take, or None; existing: the machine's own /etc/apt/preferences, which still counts.
+    keep: {name: exact version} of packages that must stay as they are; fit: the upstream version, or the branch (its
+    first number), that every package that exists in it must take, or None; existing: the machine's own
+    /etc/apt/preferences, which still counts.
     """
     stanzas = [
         f"Package: {name}\nPin: version {version}\nPin-Priority: 1001\n"
         for name, version in sorted((keep or {}).items())
     ]
     if fit:
-        stanzas.append(
-            "Package: ?*\nPin: version /^([0-9]+:)?{}(-|$)/\nPin-Priority: 1001\n".format(
-                re.escape(fit).replace("\\-", "-")
-            )
-        )
+        end = r"\." if fit.isdigit() else "(-|$)"
+        pattern = re.escape(fit).replace("\\-", "-") + end
+        stanzas.append(f"Package: ?*\nPin: version /^([0-9]+:)?{pattern}/\nPin-Priority: 1001\n")
     if existing:
         stanzas.append(existing.strip() + "\n")
     return "\n".join(stanzas)

@@ -23,8 +23,10 @@ NAME = re.compile(
     r"|lib32-nvidia-utils|nvlsm"
 )
 # Some are built from the same sources and are of use without a driver, or beside another one; the container toolkit,
-# the EGL platforms and the bindings for Python have lives and versions of their own.
-NEITHER = re.compile(r"(cuda-compat|libxnvctrl|libnvidia-(container|egl-|ml-py)).*")
+# the EGL platforms, the toolkit's headers and the bindings for Python have lives and versions of their own.
+NEITHER = re.compile(
+    r"(cuda-compat|libxnvctrl|nvidia-cuda-(toolkit|dev|doc|gdb|samples)|libnvidia-(container|egl-|ml-py|ml-dev)).*"
+)
 
 
 def is_driver(name, source):

@@ -27,6 +27,7 @@ def carry_out(system, params, before, plan, clock=time.monotonic):
     for step in plan.steps:
         try:
             if step.kind == "runfile":
+                rehearse(system, params, before, plan)
                 uninstall_runfile(system, step.data, params)
             elif step.kind == "configure":
                 _apt.checked(system, params, ["dpkg", "--force-confold", "--configure", "-a"], "dpkg could not finish")
@@ -100,9 +101,25 @@ def trial(system, params, before, simulation, builds):
     :raises NvidiaError: with the decisive lines; nothing was changed then
     """
     moves = decide.moved(simulation)
-    source = next((name for name in sorted(simulation.installs) if _dpkg.is_dkms(name)), None)
     _words, gone = obtainable(system, {name: old for name, (old, _new) in moves.items()})
-    if source is None or not any(_dpkg.is_driver(name, before.packages[name].source) for name in gone):
+    if any(_dpkg.is_driver(name, before.packages[name].source) for name in gone):
+        build_aside(system, params, simulation, builds)
+
+
+def rehearse(system, params, before, plan):
+    """The same before a runfile's driver goes, which nothing here could bring back; where dkms is there to do it."""
+    simulation = next((step.data[2] for step in plan.steps if step.kind == "transaction"), None)
+    if simulation and system.which("dkms"):
+        build_aside(system, params, simulation, [step.data for step in plan.steps if step.kind == "build"])
+
+
+def build_aside(system, params, simulation, builds):
+    """Builds the source package that is to come in a folder of its own, which is removed again.
+
+    :raises NvidiaError: with the decisive lines
+    """
+    source = next((name for name in sorted(simulation.installs) if _dpkg.is_dkms(name)), None)
+    if source is None:
         return
     system.run(["rm", "-rf", TRIAL], timeout=60)
     try:

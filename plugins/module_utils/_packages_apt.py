@@ -64,7 +64,8 @@ def blocker(absent, asked, version, available):
 
 def plan_present(system, params, before, apply, now=time.time):
     """Steps that make the packages present, as Plan."""
-    packages, version = before.packages, params["version"]
+    packages = before.packages
+    version = decide.goal(packages, params["version"], params["branch"] and str(params["branch"]), params["upgrade"])
     asked, headers = params["packages"], params["header_packages"]
     steps = runfile_steps(before, params["remove_runfile"])
     broken = decide.half_done(packages)

@@ -60,31 +60,49 @@ def conflicting(packages, patterns, asked):
     )
 
 
+def fits(version, wanted):
+    """True when a package's version is *wanted*: an upstream version, a whole version, or a branch such as ``580``."""
+    bare = upstream(version)
+    return wanted in (bare, version) or (wanted.isdigit() and bare.startswith(wanted + "."))
+
+
 def exact(versions, wanted):
-    """The newest of a package's versions whose upstream part is *wanted* (or which is *wanted* itself); None: none."""
-    return next((version for version in versions if wanted in (upstream(version), version)), None)
+    """The newest of a package's versions that fits; None: none does."""
+    return next((version for version in versions if fits(version, wanted)), None)
+
+
+def goal(packages, version, branch, upgrade):
+    """What the driver's packages must be of, a version or a branch; None: what is installed is well as it is.
+
+    A branch counts only while some package is of another one, or for an upgrade: within it nothing moves by itself.
+    """
+    if version or not branch:
+        return version
+    coupled = [pkg for name, pkg in packages.items() if name in closure(packages) and is_coupled(pkg)]
+    return branch if upgrade or not coupled or any(not fits(pkg.version, branch) for pkg in coupled) else None
 
 
 def request(packages, asked, headers, version=None, upgrade=False, available=None):
     """What to ask apt for, as Request; an empty `ask` means that everything is as it should be.
 
-    packages: {name: Package}; asked, headers: names; version: exact upstream version or None; upgrade: take the
-    archive's newest; available: {name: [versions, newest first]} of the asked names and the closure.
+    packages: {name: Package}; asked, headers: names; version: exact upstream version, branch, or None; upgrade: take
+    the archive's newest; available: {name: [versions, newest first]} of the asked names and the closure.
     """
     available = available or {}
     installed = closure(packages)
     absent = missing(packages, asked)
     absent_headers = missing(packages, headers)
     if version:
+        newest = upgrade and version.isdigit()
         movers = [
             name
             for name in dict.fromkeys([*asked, *installed])
             if is_installed(packages.get(name))
             and exact(available.get(name, []), version)
-            and upstream(packages[name].version) != version
+            and (newest or not fits(packages[name].version, version))
             and (is_coupled(packages[name]) or name in asked)
         ]
-        stay = {name: packages[name].version for name in installed if not is_coupled(packages[name])}
+        stay = {} if newest else {n: packages[n].version for n in installed if not is_coupled(packages[n])}
         return Request(absent + movers + absent_headers, stay, version, bool(movers))
     if upgrade:
         known = [name for name in dict.fromkeys([*asked, *installed]) if name in available or name in absent]
@@ -97,7 +115,7 @@ def needs_versions(packages, asked, version):
     """True when something does not carry the wanted version yet, so that the index must be looked at."""
     names = dict.fromkeys([*(n for n in asked if is_driver_like(packages, n)), *closure(packages)])
     coupled = [packages[n] for n in names if n in packages and is_coupled(packages[n])]
-    return bool(missing(packages, asked)) or not coupled or any(upstream(p.version) != version for p in coupled)
+    return bool(missing(packages, asked)) or not coupled or any(not fits(p.version, version) for p in coupled)
 
 
 def is_driver_like(packages, name):
@@ -113,8 +131,9 @@ def version_blocker(asked, version, available):
         {upstream(v) for name in asked for v in available.get(name, []) if re.match(r"\d{3,}\.\d", upstream(v))}
     )
     offers = f"they offer {', '.join(offered)}" if offered else "they offer no driver under the asked package names"
+    what = "branch" if version.isdigit() else "version"
     return (
-        f"Driver version {version} is in none of this host's repositories ({offers}). Ask for one of those, or add a "
+        f"Driver {what} {version} is in none of this host's repositories ({offers}). Ask for one of those, or add a "
         "repository that has it."
     )
 

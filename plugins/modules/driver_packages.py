@@ -46,6 +46,11 @@ options:
   version:
     description: Exact upstream version, such as V(535.261.03), for everything in the driver that carries its version.
     type: str
+  branch:
+    description:
+      - The driver branch, such as V(580), for everything in the driver that carries its version, where several branches
+        have packages of the same names. An installed driver of that branch stays at its version.
+    type: int
   kernels:
     description:
       - Releases of the kernels that DKMS must have built the modules for. An empty list means the running kernel,
@@ -170,6 +175,7 @@ ARGUMENT_SPEC = {
     "header_packages": {"type": "list", "elements": "str", "default": []},
     "remove": {"type": "list", "elements": "str", "default": []},
     "version": {"type": "str"},
+    "branch": {"type": "int"},
     "kernels": {"type": "list", "elements": "str", "default": []},
     "hold": {"type": "bool", "default": True},
     "upgrade": {"type": "bool", "default": False},

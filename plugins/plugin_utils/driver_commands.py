@@ -18,6 +18,8 @@ def commands_of(plan: dict[str, Any], lock: str, data: dict[str, Any], wants: di
     :param lock: the platform's way to keep a version: apt-mark, module-stream, versionlock, addlock, ignore-pkg
     :param data: the catalogue's row of the chosen build and flavour
     """
+    if plan["runfile"]:
+        return [*_runfile(plan), plan["initramfs_command"]]
     manager = plan["platform"]["package_manager"]
     names = [*plan["packages"], *plan["nvml_packages"]]
     commands = {"apt": _apt, "dnf": _dnf, "zypper": _zypper, "pacman": _pacman}[manager](plan, lock, data, names)
@@ -30,11 +32,46 @@ def commands_of(plan: dict[str, Any], lock: str, data: dict[str, Any], wants: di
     return [*commands, plan["initramfs_command"]]
 
 
+INSTALL = {
+    "apt": ["apt-get", "install", "--yes", "--no-install-recommends"],
+    "dnf": ["dnf", "-y", "install"],
+    "zypper": ["zypper", "--non-interactive", "install"],
+    "pacman": ["pacman", "--sync", "--needed", "--noconfirm"],
+}
+
+
+def _runfile(plan: dict[str, Any]) -> list[list[str]]:
+    options = plan["runfile"]
+    argv = ["sh", str(options["src"]), "--silent", "--dkms" if options["dkms"] else "--no-dkms"]
+    argv += [f"--kernel-module-type={options['module_type']}"]
+    argv += [] if options["opengl"] else ["--no-opengl-files"]
+    argv += [] if options["load_modules"] else ["--skip-module-load"]
+    if options["signing_key"]:
+        argv += [f"--module-signing-secret-key={options['signing_key']}"]
+        argv += [f"--module-signing-public-key={options['signing_certificate']}"]
+    install = INSTALL[plan["platform"]["package_manager"]]
+    return [[*install, *plan["header_packages"], *plan["build_packages"], *plan["nvml_packages"]], argv]
+
+
+def repository_commands(manager: str, source: dict[str, Any]) -> list[list[str]]:
+    """How a person would enable NVIDIA's own repository where no file of ours does it."""
+    file = f"{source['url']}cuda-{source['folder']}.repo"
+    return {
+        "dnf": [["dnf", "config-manager", "--add-repo", file]],
+        "zypper": [["zypper", "addrepo", file], ["zypper", "--gpg-auto-import-keys", "refresh"]],
+    }.get(manager, [])
+
+
 def _apt(plan: dict[str, Any], lock: str, data: dict[str, Any], names: list[str]) -> list[list[str]]:
     exact = f"={plan['version']}*" if plan["version"] else ""
+    key, pin = plan["repository_key"], [plan["pinning"]] if plan["pinning"] else []
+    fetch = [["curl", "-fsSL", "-o", key["path"], key["url"]]] if key and key["url"] else []
+    update = [["apt-get", "update"]] if plan["repository"] else []
+    first = [["apt-get", "install", "--yes", *pin]] if pin else []
+    names = [name for name in names if name not in pin]
     install = ["apt-get", "install", "--yes", "--no-install-recommends", *plan["header_packages"]]
     install += [name + exact if name in plan["packages"] else name for name in names]
-    return [*([["apt-get", "update"]] if plan["repository"] else []), install]
+    return [*fetch, *update, *first, install]
 
 
 def _dnf(plan: dict[str, Any], lock: str, data: dict[str, Any], names: list[str]) -> list[list[str]]:

@@ -80,6 +80,8 @@ def installation_findings(facts: dict[str, Any], wants: dict[str, Any]) -> Findi
     runfile = install.get("runfile")
     if not runfile and install.get("method") not in ("runfile", "mixed"):
         return []
+    if wants["method"] == "runfile" and (wants["state"] == "absent" or install.get("method") == "runfile"):
+        return []
     version = f" {runfile['version']}" if runfile and runfile.get("version") else ""
     where = runfile["uninstaller"] if runfile and runfile.get("uninstaller") else "/usr/bin/nvidia-uninstall"
     mixed = (
@@ -107,7 +109,12 @@ def installation_findings(facts: dict[str, Any], wants: dict[str, Any]) -> Findi
 def foreign_findings(facts: dict[str, Any], platform: dict[str, Any], wants: dict[str, Any]) -> Findings:
     """An error when a foreign branch is installed from packages and no branch is named: it never changes silently."""
     driver = facts.get("driver") or {}
-    if wants["branch"] or wants["version"] or (driver.get("install") or {}).get("method") not in ("packages", "mixed"):
+    if (
+        wants["method"] == "runfile"
+        or wants["branch"]
+        or wants["version"]
+        or (driver.get("install") or {}).get("method") not in ("packages", "mixed")
+    ):
         return []
     versions = {row["version"] for row in (driver.get("on_disk") or {}).values() if row and row.get("version")}
     offers = [(row["branch"], row["branch_min"]) for row in platform["offers"]]

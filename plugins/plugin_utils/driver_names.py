@@ -15,11 +15,32 @@ def for_kernels(patterns: list[str], choice: Choice, kernels: list[str]) -> list
 
 
 def driver_names(platform: dict[str, Any], kernels: list[str]) -> list[str]:
-    """Every package of every series and flavour that a plan for this platform could ask for."""
+    """Every package of every series and flavour that a plan for this platform and method could ask for."""
     names: list[str] = []
     for offer in platform["offers"]:
         for flavours in offer["builds"].values():
             for flavour, data in flavours.items():
                 patterns = data["kernel"] + offer["compute"] + offer["graphics"]
                 names += for_kernels(patterns, Choice(offer, flavour), kernels)
+    return list(dict.fromkeys(names))
+
+
+def other_names(others: list[dict[str, Any]], kernels: list[str], but: str) -> list[str]:
+    """Packages that another method could have brought and that must go.
+
+    Names that both sources use are no sign of the other source: only packages that bring kernel modules, and those
+    named after their series, are listed.
+
+    :param others: the platform with the offers of each other method
+    :param but: a series whose names are the same in both sources
+    """
+    names: list[str] = []
+    for platform in others:
+        for offer in platform["offers"]:
+            if offer["series"] == but:
+                continue
+            own = [name for name in offer["compute"] + offer["graphics"] if "{series}" in name or "{branch}" in name]
+            for flavours in offer["builds"].values():
+                for flavour, data in flavours.items():
+                    names += for_kernels(data["kernel"] + own, Choice(offer, flavour), kernels)
     return list(dict.fromkeys(names))

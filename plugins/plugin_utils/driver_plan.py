@@ -13,22 +13,26 @@ from typing import Any
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils import driver_conditions as conditions
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils import driver_files as files
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.catalogue import Catalogue, load
-from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_commands import commands_of, removal_commands
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_choice import fill
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_commands import removal_commands
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_findings import note, ordered
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_gpus import gpu_findings, gpus_of
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_kernels import next_kernel_findings, target_kernels
-from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_names import driver_names, for_kernels
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_names import driver_names
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_reasons import why
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_refusals import refusals
-from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_repository import PATH, repository_of
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_repository import PATH
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_requirements import move_findings, unmet
-from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_selection import (
-    Choice,
-    best,
-    build_of,
-    candidates,
-    is_installed,
-    render,
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_runfile import (
+    runfile_findings,
+    runfile_platform,
+    version_of,
+)
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_selection import best, candidates, is_installed
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_sources import (
+    method_findings,
+    platform_of_method,
+    repository_for,
 )
 
 DEFAULTS: dict[str, Any] = {
@@ -48,6 +52,13 @@ DEFAULTS: dict[str, Any] = {
     "kernel_change_ok": False,
     "repositories_ok": True,
     "nvml_enabled": True,
+    "repository_url": None,
+    "repository_key": None,
+    "runfile": None,
+    "dkms_enabled": True,
+    "signing_key": None,
+    "signing_certificate": None,
+    "package_removal_ok": False,
     "requires": [],
 }
 
@@ -61,26 +72,52 @@ def driver_plan(facts: dict[str, Any], wants: dict[str, Any], catalogue: Catalog
     catalogue = catalogue or load()
     wants = {**DEFAULTS, **wants}
     wants["version"] = str(wants["version"]) if wants["version"] else None
+    if wants["method"] == "runfile" and wants["state"] == "present":
+        wants["version"] = version_of(wants)
     system = facts.get("system") or {}
     platform = catalogue.platform(system.get("distribution"), system.get("version"))
     plan = _empty(wants, platform)
     plan["findings"] = conditions.facts_findings(facts)
     if not plan["findings"]:
-        plan["findings"] = conditions.platform_findings(facts, platform, catalogue) + conditions.installation_findings(
-            facts, wants
-        )
+        offering = _of_method(platform, wants)
+        plan["findings"] = [
+            *conditions.platform_findings(facts, _needing(platform, offering, wants), catalogue),
+            *conditions.installation_findings(facts, wants),
+        ]
         if platform and wants["state"] == "absent":
             _plan_absent(plan, facts, wants, platform)
-        elif platform:
-            _plan_present(plan, facts, wants, platform, catalogue)
+        elif platform and offering is None:
+            plan["findings"] += method_findings(platform, wants["method"])
+        elif platform and offering:
+            _plan_present(plan, facts, wants, offering, platform, catalogue)
     plan["findings"] = ordered(plan["findings"])
     return plan
+
+
+def _of_method(platform: dict[str, Any] | None, wants: dict[str, Any]) -> dict[str, Any] | None:
+    """The platform with the offers of the wanted method alone; None: there is no such platform, or no such method."""
+    if platform is None:
+        return None
+    if wants["method"] == "runfile":
+        return runfile_platform(platform, wants)
+    return platform_of_method(platform, wants["method"])
+
+
+def _needing(
+    platform: dict[str, Any] | None, offering: dict[str, Any] | None, wants: dict[str, Any]
+) -> dict[str, Any] | None:
+    """The platform, with the repository that the method leaves to the host's owner."""
+    if platform is None or wants["method"] == "package":
+        return platform
+    needs = (offering or {}).get("needs_repository") if wants["method"] == "repository" else None
+    return {**platform, "needs_repository": needs}
 
 
 def _empty(wants: dict[str, Any], platform: dict[str, Any] | None) -> dict[str, Any]:
     known = platform or {}
     return {
         "state": wants["state"],
+        "method": wants["method"],
         "platform": {"name": known.get("name"), "package_manager": known.get("package_manager")},
         "branch": None,
         "series": None,
@@ -90,13 +127,20 @@ def _empty(wants: dict[str, Any], platform: dict[str, Any] | None) -> dict[str, 
         "module_name": None,
         "kernel_packages": [],
         "packages": [],
+        "pinning": None,
         "header_packages": [],
+        "build_packages": [],
         "nvml_packages": [],
         "remove": [],
         "persistence": None,
         "kernels": [],
         "gpu_required": bool(wants["gpu_required"]),
         "repository": None,
+        "repository_key": None,
+        "runfile": None,
+        "remove_runfile": bool(wants["runfile_removal_ok"])
+        or (wants["method"] == "runfile" and wants["state"] == "absent"),
+        "previous": None,
         "module_files": [],
         "package_files": [],
         "initramfs_command": list(known.get("initramfs_command", [])),
@@ -110,8 +154,14 @@ def _empty(wants: dict[str, Any], platform: dict[str, Any] | None) -> dict[str, 
 
 
 def _plan_present(
-    plan: dict[str, Any], facts: dict[str, Any], wants: dict[str, Any], platform: dict[str, Any], catalogue: Catalogue
+    plan: dict[str, Any],
+    facts: dict[str, Any],
+    wants: dict[str, Any],
+    platform: dict[str, Any],
+    own: dict[str, Any],
+    catalogue: Catalogue,
 ) -> None:
+    """:param platform: with the offers of the wanted method; *own* is the same with the distribution's"""
     gpus = gpus_of(facts, catalogue)
     kernels, kernel_findings = target_kernels(facts, wants["kernels"])
     plan["kernels"] = kernels
@@ -123,13 +173,17 @@ def _plan_present(
         *files.parameter_findings(wants["module_parameters"]),
         *conditions.foreign_findings(facts, platform, wants),
     ]
+    if wants["method"] == "runfile":
+        plan["findings"] += runfile_findings(facts, wants)
+        if not platform["offers"]:
+            return
     found = candidates(platform, gpus, wants, catalogue)
     if not found:
         plan["findings"] += refusals(platform, gpus, wants, catalogue)
         return
     choice = best(found, gpus, wants, facts, catalogue)
     plan["why"] = why(choice, found, gpus, wants, facts, platform)
-    _fill(plan, choice, facts, wants, platform)
+    fill(plan, choice, facts, wants, platform, own)
     moving = unmet(facts, wants)
     plan["upgrade"] = bool(moving) or plan["upgrade"]
     plan["findings"] += [
@@ -152,54 +206,20 @@ def _plan_present(
         plan["findings"].append(note("nvml_unpackaged", text))
 
 
-def _fill(
-    plan: dict[str, Any], choice: Choice, facts: dict[str, Any], wants: dict[str, Any], platform: dict[str, Any]
-) -> None:
-    """Everything that follows from the choice."""
-    build = build_of(choice, platform, (facts["system"] or {}).get("secure_boot") == "enabled")
-    data = choice.offer["builds"][build][choice.flavour]
-    kernel = for_kernels(data["kernel"], choice, plan["kernels"])
-    user = choice.offer["compute"] + (choice.offer["graphics"] if wants["graphics_enabled"] else [])
-    plan.update(
-        branch=choice.offer["branch"],
-        series=choice.offer["series"],
-        flavour=choice.flavour,
-        build=build,
-        module_name=render([data["module"]], choice, "")[0],
-        kernel_packages=kernel,
-        packages=list(dict.fromkeys(kernel + for_kernels(user, choice, plan["kernels"]))),
-        header_packages=for_kernels(platform["headers"], choice, plan["kernels"]) if build == "dkms" else [],
-        nvml_packages=list(platform["nvml"]["packages"]) if wants["nvml_enabled"] else [],
-        persistence={key: render([value], choice, "")[0] for key, value in platform["persistence"].items()},
-        load_modules=["nvidia", "nvidia_uvm"],
-    )
-    own = for_kernels(choice.offer["compute"] + choice.offer["graphics"], choice, plan["kernels"])
-    plan["remove"] = [name for name in driver_names(platform, plan["kernels"]) if name not in (*plan["packages"], *own)]
-    plan["module_files"] = [files.modprobe_file(plan["module_name"], wants["module_parameters"])]
-    if platform["package_manager"] == "apt":
-        suites = [name.format(codename=platform["codename"]) for name in platform["suites"]]
-        plan["repository"], found = repository_of(
-            facts, platform["codename"], suites, choice.offer["components"], wants["repositories_ok"]
-        )
-        plan["findings"] += found
-        unattended = (
-            files.absent(files.UNATTENDED)
-            if wants["unattended_upgrades_enabled"]
-            else files.unattended_file(platform["driver_names"])
-        )
-        plan["package_files"] = [plan["repository"] or files.absent(PATH), unattended]
-    plan["commands"] = commands_of(plan, platform["lock"], data, wants)
-
-
 def _plan_absent(plan: dict[str, Any], facts: dict[str, Any], wants: dict[str, Any], platform: dict[str, Any]) -> None:
     """Undoes everything; of the packages the catalogue's own that are installed, whatever series they are of."""
     install = facts["driver"].get("install") or {}
     installed = [row["name"] for row in install.get("packages") or [] if is_installed(row)]
     kernels = [row["release"] for row in facts["kernel"].get("installed") or []]
-    plan["packages"] = [name for name in driver_names(platform, kernels) if name in installed]
+    known = driver_names(platform, kernels) + driver_names(
+        platform_of_method(platform, "repository") or platform, kernels
+    )
+    plan["packages"] = [name for name in dict.fromkeys(known) if name in installed]
     plan["nvml_packages"] = list(platform["nvml"]["packages"]) if wants["nvml_enabled"] else []
     plan["module_files"] = [files.absent(files.MODPROBE)]
     if platform["package_manager"] == "apt":
-        plan["package_files"] = [files.absent(PATH), files.absent(files.UNATTENDED)]
+        source = repository_for(platform["name"])
+        theirs = [files.absent(source["path"]), files.absent(source["key"]["path"])] if source else []
+        plan["package_files"] = [files.absent(PATH), *theirs, files.absent(files.UNATTENDED)]
     gone = [*plan["packages"], *plan["nvml_packages"]]
     plan["commands"] = removal_commands(platform, gone)

@@ -111,8 +111,14 @@ def build_of(choice: Choice, platform: dict[str, Any], secure_boot: bool) -> str
 def installed_choice(found: list[Choice], facts: dict[str, Any]) -> Choice | None:
     """The choice whose kernel packages are installed already, in a version of its branch; None: none of them."""
     install = (facts.get("driver") or {}).get("install") or {}
+    on_disk = ((facts.get("driver") or {}).get("on_disk") or {}).values()
+    there = {(row.get("version"), row.get("flavour")) for row in on_disk if row}
     versions = {row["name"]: row.get("version") for row in install.get("packages") or [] if is_installed(row)}
     for choice in found:
+        if choice.offer["series"] == "runfile" and install.get("runfile"):
+            if (choice.offer["version"], choice.flavour) in there:
+                return choice
+            continue
         for build in _build_of(choice.offer, choice.flavour):
             for name in render(choice.offer["builds"][build][choice.flavour]["kernel"], choice, ""):
                 branch = package_branch(versions.get(name))

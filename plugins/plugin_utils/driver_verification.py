@@ -26,7 +26,7 @@ def deviations(facts: dict[str, Any], plan: dict[str, Any], persistence: bool | 
     if plan["state"] == "absent":
         return _left_overs(facts, plan)
     return [
-        *_packages(facts, plan),
+        *(_runfile(facts, plan) if plan["runfile"] else _packages(facts, plan)),
         *_modules_on_disk(facts, plan),
         *_loaded_module(facts, plan),
         *_library(facts, plan),
@@ -68,6 +68,16 @@ def _packages(facts: dict[str, Any], plan: dict[str, Any]) -> list[str]:
             f"The packages {listed(sorted(moving))} are not held, so an upgrade could move them away from the rest:"
             f" {RERUN}."
         )
+    return found
+
+
+def _runfile(facts: dict[str, Any], plan: dict[str, Any]) -> list[str]:
+    there, install = packages_of(facts), (facts.get("driver") or {}).get("install") or {}
+    found = []
+    if there:
+        found.append(f"The driver packages {listed(sorted(there))} are installed besides the runfile's: {RERUN}.")
+    if not install.get("runfile"):
+        found.append(f"No driver of NVIDIA's runfile is installed, but {plan['version']} is declared: {RERUN}.")
     return found
 
 
@@ -203,6 +213,9 @@ def _persistence(facts: dict[str, Any], wanted: bool | None) -> list[str]:
 def _left_overs(facts: dict[str, Any], plan: dict[str, Any]) -> list[str]:
     found = []
     loaded = (facts.get("driver") or {}).get("loaded")
+    runfile = ((facts.get("driver") or {}).get("install") or {}).get("runfile")
+    if plan["remove_runfile"] and runfile:
+        found.append(f"NVIDIA's runfile has left its driver ({runfile['uninstaller']} is there): {RERUN}.")
     if plan["packages"]:
         found.append(f"The packages {listed(plan['packages'])} are still installed: {RERUN}.")
     if loaded and kernel_is_ours(facts):

@@ -48,6 +48,7 @@ def test_driver_packages_are_read_with_their_holds_and_states():
         ("libnvidia-compute", "nvidia-driver", True),
         ("libnvidia-egl-wayland1", "egl-wayland", False),
         ("libnvidia-container1", "libnvidia-container", False),
+        ("libnvidia-ml-dev", "nvidia-cuda-toolkit", False),
         ("nvidia-fs-dkms", "nvidia-fs", False),
         ("python3-pynvml", "nvidia-ml-py", False),
         ("x11-video-nvidiaG05", "", False),

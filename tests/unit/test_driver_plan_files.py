@@ -48,13 +48,13 @@ def test_the_other_drivers_are_kept_from_loading(name):
     ],
 )
 def test_unattended_upgrades_leave_the_driver_alone_and_nothing_else(name, left_alone):
-    file = driver_plan(debian("a100"), {})["package_files"][1]
+    file = driver_plan(debian("a100"), {})["package_files"][-1]
     patterns = re.findall(r'^    "(.*)";$', file["content"], re.MULTILINE)
     assert any(re.match(pattern, name) for pattern in patterns) == left_alone
 
 
 def test_unattended_upgrades_may_be_let_in():
-    file = driver_plan(debian("a100"), {"unattended_upgrades_enabled": True})["package_files"][1]
+    file = driver_plan(debian("a100"), {"unattended_upgrades_enabled": True})["package_files"][-1]
     assert file == {"path": "/etc/apt/apt.conf.d/52gpufleet-nvidia", "state": "absent"}
 
 

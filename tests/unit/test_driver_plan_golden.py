@@ -17,6 +17,10 @@ from tests.unit.golden.hosts import PLATFORMS, driver, host, package
 
 GOLDEN = Path(__file__).parent / "golden"
 UPDATE = os.environ.get("UPDATE_GOLDEN") == "1"
+MIRROR = "https://packages.example.org/nvidia"
+KEY = {"url": "https://packages.example.org/key.asc", "fingerprint": "0123456789ABCDEF0123456789ABCDEF01234567"}
+RUNFILE = {"src": "/srv/NVIDIA-Linux-x86_64-580.105.08.run", "sha256": "0" * 64}
+SIGNING = {"signing_key": "/var/lib/dkms/mok.key", "signing_certificate": "/var/lib/dkms/mok.pub"}
 CASES = {
     "kepler": (["k80"], {}),
     "p40-gtx750ti": (["p40", "gtx750ti"], {}),
@@ -42,6 +46,16 @@ CASES = {
     "version-535": (["p4"], {"version": "535.216.03"}),
     "image-build": ([], {"gpu_required": False}),
     "secure-boot": (["a100"], {}),
+    "repository-p40": (["p40"], {"method": "repository"}),
+    "repository-t4": (["t4"], {"method": "repository"}),
+    "repository-a100": (["a100"], {"method": "repository"}),
+    "repository-b200": (["b200"], {"method": "repository"}),
+    "repository-graphics": (["a6000"], {"method": "repository", "graphics_enabled": True}),
+    "repository-595": (["h200"] * 8, {"method": "repository", "branch": 595}),
+    "repository-version": (["a100"], {"method": "repository", "version": "580.105.08", "flavour": "proprietary"}),
+    "repository-key": (["a100"], {"method": "repository", "repository_url": MIRROR, "repository_key": KEY}),
+    "runfile-p40": (["p40", "gtx750ti"], {"method": "runfile", "runfile": RUNFILE}),
+    "runfile-a100": (["a100"], {"method": "runfile", "runfile": RUNFILE, "dkms_enabled": False, **SIGNING}),
     "absent": (["a100"], {"state": "absent"}),
     "absent-fresh": (["a100"], {"state": "absent", "nvml_enabled": False}),
 }
