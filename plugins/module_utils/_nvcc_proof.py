@@ -71,8 +71,8 @@ HOST_COMPILER = (
     (r"gcc: No such file|g\+\+: No such file|cc1plus|No supported gcc/g\+\+", "It finds no C++ compiler: install g++."),
     (
         r"unsupported GNU version|unsupported clang version|#error -- unsupported",
-        "The host's C++ compiler is newer than this toolkit accepts: install an older one (nvcc names the newest that it "
-        "takes) and name it, NVCC_PREPEND_FLAGS='-ccbin g++-VERSION'.",
+        "The host's C++ compiler is newer than this toolkit accepts: install an older one (nvcc names the newest that "
+        "it takes) and name it, NVCC_PREPEND_FLAGS='-ccbin g++-VERSION'.",
     ),
 )
 
@@ -108,9 +108,9 @@ def parse_run(text):
     failed = re.search(r"^error (\d+) (.*)$", text or "", re.M)
     if failed:
         raise NvidiaError(
-            f"The proof was compiled but CUDA finds no GPU to run it on: {failed[2]} (error {failed[1]}). Error 35 is a "
-            "driver older than the toolkit, 100 no device, 802 a Fabric Manager that does not run, 999 mostly a missing "
-            "nvidia-uvm module: see `nvidia-smi` and the role nvidia_driver."
+            f"The proof was compiled but CUDA finds no GPU to run it on: {failed[2]} (error {failed[1]}). Error 35 is "
+            "a driver older than the toolkit, 100 no device, 802 a Fabric Manager that does not run, 999 mostly a "
+            "missing nvidia-uvm module: see `nvidia-smi` and the role nvidia_driver."
         )
     rows = re.findall(r"^device (\d+) (\d+\.\d+) (-?\d+) (\d+) (.*)$", text or "", re.M)
     return [
@@ -143,8 +143,8 @@ def asked_version(params, system):
         )
     if params["release"] and params["release"] != release:
         raise NvidiaError(
-            f"{nvcc} is of CUDA {release}, and {params['release']} was asked for. See which toolkit lies there, and what "
-            "/usr/local/cuda means."
+            f"{nvcc} is of CUDA {release}, and {params['release']} was asked for. See which toolkit lies there, and "
+            "what /usr/local/cuda means."
         )
     return release, version
 
@@ -162,8 +162,8 @@ def ensure(params, system, *, apply):
     codes, missing = code_names(params["capabilities"], known.out if known.rc == 0 else "")
     if missing and not codes:
         raise NvidiaError(
-            f"CUDA {release} makes no code for compute capability {', '.join(missing)}, which is all that the GPUs here "
-            "have. Take an older toolkit."
+            f"CUDA {release} makes no code for compute capability {', '.join(missing)}, which is all that the GPUs "
+            "here have. Take an older toolkit."
         )
     made = system.run(["mktemp", "-d", "/var/tmp/gpufleet-nvidia-proof.XXXXXX"])
     folder = made.out.strip()

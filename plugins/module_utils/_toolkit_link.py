@@ -84,8 +84,8 @@ def ensure(params, system, *, apply):
     before = observe(system, params)
     if system.exists(params["link"]) and before.link is None and params["state"] == "present":
         raise NvidiaError(
-            f"{params['link']} is a folder or a file and not a link, so it cannot mean one of several toolkits. Move what "
-            f"lies there to {params['link']}-X.Y, and run again."
+            f"{params['link']} is a folder or a file and not a link, so it cannot mean one of several toolkits. Move"
+            f" what lies there to {params['link']}-X.Y, and run again."
         )
     steps = plan(before, params)
     after = predict(before, params, steps)

@@ -32,6 +32,7 @@ DEFAULTS: dict[str, Any] = {
     "cudnn_enabled": False,
     "environment_enabled": True,
     "proof_enabled": True,
+    "proof_run_enabled": True,
     "hold_enabled": True,
     "repositories_ok": True,
 }
@@ -47,6 +48,7 @@ def cuda_plan(
     """
     catalogue = catalogue or load()
     wants = {**DEFAULTS, **wants}
+    wants["runfiles"] = {toolkits.release_of(key): value for key, value in (wants["runfiles"] or {}).items()}
     system = facts.get("system") or {}
     platform = catalogue.platform(system.get("distribution"), system.get("version"))
     plan = _empty(wants)
@@ -122,7 +124,7 @@ def _plan_present(
     default = toolkits.default_of(rows, wants)
     _environment(plan, facts, rows, default, wants)
     _link(plan, facts, rows, default)
-    plan["proofs"] = proofs(rows, facts) if wants["proof_enabled"] else []
+    plan["proofs"] = proofs(rows, facts, wants["proof_run_enabled"]) if wants["proof_enabled"] else []
     if any(row["severity"] == "error" for row in plan["findings"]):
         plan["steps"] = []
 

@@ -13,14 +13,14 @@ def capabilities(facts: dict[str, Any]) -> list[str]:
     return sorted({str(gpu["compute_capability"]) for gpu in facts.get("gpus") or [] if gpu.get("compute_capability")})
 
 
-def proofs(rows: list[dict[str, Any]], facts: dict[str, Any]) -> list[dict[str, Any]]:
-    """``[{nvcc, release, version, capabilities, run}]``: the parameters of the module nvcc_proof, a row a toolkit."""
+def proofs(rows: list[dict[str, Any]], facts: dict[str, Any], run: bool) -> list[dict[str, Any]]:
+    """``[{nvcc, release, capabilities, run}]``: the parameters of the module nvcc_proof, a row a toolkit."""
     return [
         {
             "nvcc": row["nvcc"],
             "release": row["release"],
             "capabilities": capabilities(facts),
-            "run": bool((facts.get("nvml") or {}).get("available") and facts.get("gpus")),
+            "run": run and bool((facts.get("nvml") or {}).get("available") and facts.get("gpus")),
         }
         for row in rows
     ]
