@@ -53,7 +53,5 @@ def provide(target: Path, wanted: list[tuple[str, str]]) -> list[dict[str, str]]
         made = build(kind, version)
         path = target / made.name
         shutil.copyfile(made, path)
-        told.append(
-            {"kind": kind, "version": version, "name": made.name, "path": str(path), "sha256": sha256(path)}
-        )
+        told.append({"kind": kind, "version": version, "name": made.name, "path": str(path), "sha256": sha256(path)})
     return told

@@ -1,4 +1,4 @@
-"""``python -m tests.lab.runfile_stand_ins FOLDER [KIND VERSION …]``: makes stand-ins, prints name and checksum as JSON."""
+"""``python -m tests.lab.runfile_stand_ins FOLDER [KIND VERSION …]``: makes stand-ins and prints their checksums."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ USUAL = ["driver", "535.261.03", "driver", "535.274.02", "cuda", "12.6.3"]
 def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or len(words) % 2 == 0:
-        warn("usage: python -m tests.lab.runfile_stand_ins FOLDER [KIND VERSION …]; kinds: driver grid vgpu_manager cuda")
+        warn(
+            "usage: python -m tests.lab.runfile_stand_ins FOLDER [KIND VERSION …]; kinds: driver grid vgpu_manager cuda"
+        )
         return 2
     pairs = words[1:] or USUAL
     try:

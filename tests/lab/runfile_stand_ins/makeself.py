@@ -1,4 +1,4 @@
-"""Packs a folder into a self-extracting file whose header is as NVIDIA's: from Debian's makeself, with two differences."""
+"""Packs a folder into a self-extracting file with Debian's makeself, its header made to be like NVIDIA's."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from tests.lab.runfile_stand_ins.kinds import StandIn
 
 HEADER = Path("/usr/share/makeself/makeself-header.sh")
 # NVIDIA's makeself hands options that are not its own to the installer, without a -- before them.
-UNKNOWN = '''    -*)
+UNKNOWN = """    -*)
 \techo Unrecognized flag : "\\$1" >&2
 \tMS_Help
 \texit 1
-\t;;'''
+\t;;"""
 HANDED_ON = "    -*)\n\tbreak ;;"
 DATE = "Thu Jan  1 00:00:00 UTC 1970"
 REPRODUCIBLE = "--sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner"
@@ -32,5 +32,14 @@ def header(wanted: StandIn, text: str) -> str:
 def pack(wanted: StandIn, tree: Path, target: Path) -> None:
     template = target.parent / "header.sh"
     template.write_text(header(wanted, HEADER.read_text(encoding="utf-8")), encoding="utf-8")
-    options = ["--quiet", "--nox11", "--nomd5", "--sha256", "--header", template, "--packaging-date", DATE]
+    options: list[str | Path] = [
+        "--quiet",
+        "--nox11",
+        "--nomd5",
+        "--sha256",
+        "--header",
+        template,
+        "--packaging-date",
+        DATE,
+    ]
     run(["makeself", *options, "--tar-extra", REPRODUCIBLE, tree, target, wanted.label, wanted.script])
