@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
-from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.catalogue import HERE, load
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.catalogue import HERE, TABLES, load
 
 CATALOGUE = load()
 
 
 def _rows():
-    for table in ("architectures", "boards", "branches"):
+    for table in ("architectures", "boards", "branches", "vllm", "vgpu"):
         for key, row in getattr(CATALOGUE, table).items():
             yield f"{table}/{key}", row
+    for part in ("majors", "releases"):
+        for key, row in CATALOGUE.cuda[part].items():
+            yield f"cuda/{key}", row
+    for row in CATALOGUE.nccl["builds"]:
+        yield f"nccl/{row['package']}", row
+    for key, row in CATALOGUE.nccl["distributions"].items():
+        yield f"nccl/{key}", row
     for family in CATALOGUE.platforms:
         yield family["title"], family
         for release, data in family["releases"].items():
@@ -42,7 +50,7 @@ def test_every_offered_branch_is_in_the_table_of_branches():
 
 def test_a_recorded_version_is_of_its_branch():
     for name, row in _rows():
-        if row.get("version"):
+        if row.get("version") and "branch" in row:
             assert row["version"].startswith(f"{row['branch']}."), name
 
 
@@ -97,16 +105,22 @@ def test_a_citation_names_title_and_address():
     )
 
 
-def test_every_source_is_used():
-    used = {name for _row_name, row in _rows() for name in row["src"]} | {"readme560"}
-    used |= {name for family in CATALOGUE.platforms for name in family["nvml"]["src"]}
-    assert set(CATALOGUE.sources) <= used
+def _cited(data):
+    """Every id in any ``src`` of the data, however deep it lies."""
+    if isinstance(data, dict):
+        yield from data.get("src", [])
+        data = list(data.values())
+    if isinstance(data, list):
+        for each in data:
+            yield from _cited(each)
 
 
-def test_the_data_lies_beside_the_code():
-    assert {path.name for path in HERE.glob("*.yml")} == {
-        "sources.yml",
-        "architectures.yml",
-        "branches.yml",
-        "boards.yml",
-    }
+def test_every_source_is_used_and_every_used_one_is_there():
+    used = {name for path in HERE.rglob("*.yml") for name in _cited(yaml.safe_load(path.read_text(encoding="utf-8")))}
+    assert used == set(CATALOGUE.sources)
+
+
+def test_every_table_is_read():
+    """Tables that a module of their own reads are named here as well."""
+    own = {"cuda_distributions", "repositories"}
+    assert {path.stem for path in HERE.glob("*.yml")} == {*TABLES, *own}

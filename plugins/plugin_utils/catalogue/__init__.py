@@ -15,17 +15,24 @@ from typing import Any
 import yaml
 
 HERE = Path(__file__).parent
+TABLES = ("sources", "architectures", "branches", "boards", "cuda", "nccl", "vllm", "vgpu")
 FLAVOURS = ("open", "proprietary")
 
 
 class Catalogue:
-    """All tables: sources, architectures, branches (by whole number), boards (by PCI device id), platforms."""
+    """All tables: sources, architectures, branches (by whole number), boards (by PCI device id), platforms, and what
+    runs on a driver: cuda (majors, releases), nccl (builds, distributions), vllm and vgpu (by release line).
+    """
 
     def __init__(self, tables: dict[str, Any], platforms: list[dict[str, Any]]) -> None:
         self.sources: dict[str, Any] = tables["sources"]
         self.architectures: dict[str, Any] = tables["architectures"]
         self.boards: dict[str, Any] = tables["boards"]
         self.branches: dict[int, Any] = {int(number): row for number, row in tables["branches"].items()}
+        self.cuda: dict[str, Any] = tables["cuda"]
+        self.nccl: dict[str, Any] = tables["nccl"]
+        self.vllm: dict[str, Any] = tables["vllm"]
+        self.vgpu: dict[str, Any] = tables["vgpu"]
         self.platforms = platforms
 
     def cite(self, ids: list[str]) -> str:
@@ -94,5 +101,5 @@ def _read(path: Path) -> Any:
 @cache
 def load() -> Catalogue:
     """The catalogue that comes with the collection; read once for a process."""
-    tables = {name: _read(HERE / f"{name}.yml") for name in ("sources", "architectures", "branches", "boards")}
+    tables = {name: _read(HERE / f"{name}.yml") for name in TABLES}
     return Catalogue(tables, [_read(path) for path in sorted((HERE / "platforms").glob("*.yml"))])
