@@ -103,8 +103,10 @@ def runfile(system):
         if uninstaller in there or system.link(uninstaller) in (installer, "nvidia-installer")
         else installer
     )
-    versions = RUNFILE_VERSION.findall(system.read("/var/log/nvidia-installer.log") or "")
-    return {"uninstaller": found, "version": versions[-1] if versions else None}
+    # the installer's own list of what it laid down; its log is rewritten by every attempt, also by one that failed
+    listed = re.match(r"\S+ \((\d+\.\d+(?:\.\d+)?)\)", system.read("/var/lib/nvidia/log") or "")
+    logged = RUNFILE_VERSION.findall(system.read("/var/log/nvidia-installer.log") or "")
+    return {"uninstaller": found, "version": listed.group(1) if listed else logged[-1] if logged else None}
 
 
 def observe(system, package_manager):

@@ -16,7 +16,7 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_names impor
 )
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_nvidia_repository import file_and_key
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_repository import PATH, repository_of
-from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_runfile import previous, runfile_of
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_runfile import is_there, previous, runfile_of
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_selection import Choice, build_of, render
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_sources import platform_of_method, repository_for
 
@@ -58,7 +58,8 @@ def fill(
     if wants["method"] == "runfile":
         plan["version"] = wants["version"]
         plan["runfile"] = runfile_of(facts, wants, choice.flavour, plan["kernels"])
-        plan["previous"] = previous(facts)
+        plan["runfile_there"] = is_there(facts, plan)
+        plan["previous"] = previous(facts, own["nvml"]["packages"])
         plan["build_packages"] = [*platform["build_packages"], *(["dkms"] if build == "dkms" else [])]
         plan["hold"] = False
     else:
@@ -92,7 +93,15 @@ PINS = "nvidia-driver-pinning-*"
 def _package_files(
     plan: dict[str, Any], choice: Choice, facts: dict[str, Any], wants: dict[str, Any], own: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """The package manager's files: the archive's components, NVIDIA's repository, unattended upgrades."""
+    """The package manager's files: the archive's components, NVIDIA's repository, unattended upgrades.
+
+    For a runfile the archives stay as they are: what is replaced could otherwise not be put back.
+    """
+    unattended = files.unattended_file(own["driver_names"])
+    if wants["unattended_upgrades_enabled"]:
+        unattended = files.absent(files.UNATTENDED)
+    if wants["method"] == "runfile":
+        return [unattended]
     suites = [name.format(codename=own["codename"]) for name in own["suites"]]
     components, allowed = choice.offer["components"], wants["repositories_ok"]
     plan["repository"], found = repository_of(facts, own["codename"], suites, components, allowed)
@@ -106,6 +115,4 @@ def _package_files(
         plan["repository"] = file or plan["repository"]
     elif source:
         result += [files.absent(source["path"]), files.absent(source["key"]["path"])]
-    if wants["unattended_upgrades_enabled"]:
-        return [*result, files.absent(files.UNATTENDED)]
-    return [*result, files.unattended_file(own["driver_names"])]
+    return [*result, unattended]

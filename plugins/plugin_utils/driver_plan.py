@@ -140,6 +140,7 @@ def _empty(wants: dict[str, Any], platform: dict[str, Any] | None) -> dict[str, 
         "runfile": None,
         "remove_runfile": bool(wants["runfile_removal_ok"])
         or (wants["method"] == "runfile" and wants["state"] == "absent"),
+        "runfile_there": False,
         "previous": None,
         "module_files": [],
         "package_files": [],

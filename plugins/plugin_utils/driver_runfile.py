@@ -51,7 +51,8 @@ def runfile_platform(platform: dict[str, Any], wants: dict[str, Any]) -> dict[st
                 "src": platform["src"],
             }
         )
-    changed = {"name": f"the runfile {version}", "offers": offers, "transitional": {}, "outside": {}}
+    nvml = {**platform["nvml"], "packages": []}  # a package of nvidia-ml-py would bring the packaged libraries with it
+    changed = {"nvml": nvml, "name": f"the runfile {version}", "offers": offers, "transitional": {}, "outside": {}}
     return {**platform, **changed, "precompiled_with_secure_boot": False}
 
 
@@ -91,10 +92,23 @@ def installed_packages(facts: dict[str, Any]) -> list[str]:
     return [row["name"] for row in install.get("packages") or [] if is_installed(row)]
 
 
-def previous(facts: dict[str, Any]) -> dict[str, Any] | None:
-    """What is put back when the runfile fails, ``{packages: [names], version}``; None: there were no packages."""
+def previous(facts: dict[str, Any], companions: list[str]) -> dict[str, Any] | None:
+    """What goes before the runfile comes, and is put back when that fails; None: there are no packages.
+
+    ``{packages: [names], companions, version}``: companions are no part of the driver and need its libraries.
+    """
     names = installed_packages(facts)
-    return {"packages": names, "version": installed_version(facts)} if names else None
+    return {"packages": names, "companions": list(companions), "version": installed_version(facts)} if names else None
+
+
+def is_there(facts: dict[str, Any], plan: dict[str, Any]) -> bool:
+    """Whether the host has this runfile's driver, its libraries and its modules, and no packages of a driver."""
+    driver = facts.get("driver") or {}
+    runfile, library = (driver.get("install") or {}).get("runfile") or {}, driver.get("library") or {}
+    modules = [(driver.get("on_disk") or {}).get(kernel) or {} for kernel in plan["kernels"]]
+    same = {row.get("version") for row in [runfile, library, *modules]} == {plan["version"]}
+    flavours = {row.get("flavour") for row in modules}
+    return same and bool(modules) and flavours == {plan["flavour"]} and not installed_packages(facts)
 
 
 def runfile_of(facts: dict[str, Any], wants: dict[str, Any], flavour: str, kernels: list[str]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def deviations(facts: dict[str, Any], plan: dict[str, Any], persistence: bool | 
         *_loaded_module(facts, plan),
         *_library(facts, plan),
         *_other_drivers(facts),
-        *_gpu_count(facts),
+        *_gpu_count(facts, plan),
         *_persistence(facts, persistence),
     ]
 
@@ -176,7 +176,7 @@ def _other_drivers(facts: dict[str, Any]) -> list[str]:
     return found
 
 
-def _gpu_count(facts: dict[str, Any]) -> list[str]:
+def _gpu_count(facts: dict[str, Any], plan: dict[str, Any]) -> list[str]:
     loaded, nvml = (facts.get("driver") or {}).get("loaded"), facts.get("nvml")
     bound = [
         row
@@ -184,6 +184,8 @@ def _gpu_count(facts: dict[str, Any]) -> list[str]:
         if row.get("kind") == "gpu" and not row.get("physical_function") and row.get("driver") != "vfio-pci"
     ]
     if not loaded or nvml is None:
+        return []
+    if not nvml.get("available") and nvml.get("code") is None and not plan["nvml_packages"]:
         return []
     if not nvml.get("available"):
         return [

@@ -158,3 +158,12 @@ def test_the_runfile_s_version_is_in_its_log():
     log = "nvidia-installer log file\n-> Installing NVIDIA driver version 535.54.03.\n"
     found = observe(FakeSystem({"/usr/bin/nvidia-installer": "", "/var/log/nvidia-installer.log": log}), "apt")
     assert found["runfile"] == {"uninstaller": "/usr/bin/nvidia-installer", "version": "535.54.03"}
+
+
+def test_the_installer_s_own_list_counts_more_than_its_log():
+    files = {
+        "/usr/bin/nvidia-installer": "",
+        "/var/log/nvidia-installer.log": "-> Installing NVIDIA driver version 580.159.04.\n",
+        "/var/lib/nvidia/log": "1.0-5355403 (535.54.03)\n0: /usr/bin/nvidia-smi\n",
+    }
+    assert observe(FakeSystem(files), "apt")["runfile"]["version"] == "535.54.03"
