@@ -66,6 +66,10 @@ _value:
       description: Packages to ask for, some with C(=) and a version.
       type: list
       elements: str
+    companions:
+      description: Packages that they need beside, which are neither held nor removed.
+      type: list
+      elements: str
     hold:
       description: Whether they are held. V(null) where no package is asked for.
       type: bool

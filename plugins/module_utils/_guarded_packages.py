@@ -62,14 +62,14 @@ def ensure(params, system, *, apply):
 def concerned(params, packages, after):
     """Sorted names of the packages that this call is about: those asked for, those to hold, and what comes or goes."""
     old = {name: pkg.version for name, pkg in packages.items() if pkg.status != "config-files"}
-    names = {*guard.parse_asked(params["packages"])} & {*old, *after}
+    names = {*guard.parse_asked([*params["packages"], *params["companions"]])} & {*old, *after}
     names |= {n for n in {*old, *after} if decide.matches(n, [*params["packages"], *params["hold_also"]])}
     return sorted(names | {n for n in {*old, *after} if old.get(n) != after.get(n)})
 
 
 def plan_present(system, params, packages, apply, now=time.time):
     """(steps, {name: version} afterwards, whether the index was refreshed)."""
-    asked = guard.parse_asked(params["packages"])
+    asked = guard.parse_asked([*params["packages"], *params["companions"]])
     broken = guard.unfinished(packages, asked, params["hold_also"])
     steps = [Step("configure", f"Finish the interrupted installation of {', '.join(broken)}", broken)] if broken else []
     names = list(asked) if params["upgrade"] else guard.pending(packages, asked)
@@ -232,7 +232,7 @@ def check(system, params):
     """
     now = observe(system)
     if params["state"] == "present":
-        wrong = guard.pending(now, guard.parse_asked(params["packages"]))
+        wrong = guard.pending(now, guard.parse_asked([*params["packages"], *params["companions"]]))
         if wrong:
             raise NvidiaError(f"The transaction ended well but these are not as asked for: {', '.join(wrong)}.")
     else:

@@ -60,7 +60,7 @@ def ask_first(system, name, step):
 
 def plan(packages, held, manager, params):
     """[Step] for what is missing, in the wrong version, or to be held. Pure."""
-    asked = guard.parse_asked(params["packages"])
+    asked = guard.parse_asked([*params["packages"], *params["companions"]])
     if params["state"] == "absent":
         gone = sorted(n for n in packages if matches(n, params["packages"]))
         release = [Step(f"Release {', '.join(held)}", [*manager.release, *held])] if held and manager.release else []
@@ -80,7 +80,7 @@ def plan(packages, held, manager, params):
     known = [word for word in words if word not in fresh]
     steps += [Step(f"Install {', '.join(fresh)}", [*manager.install, *fresh])] if fresh else []
     steps += [Step(f"Upgrade {', '.join(known)}", [*manager.upgrade, *known])] if known else []
-    loose = sorted({*asked} - ({*held} - {*moving}))
+    loose = sorted({*guard.parse_asked(params["packages"])} - ({*held} - {*moving}))
     if params["hold"] and loose and manager.hold:
         steps.append(Step(f"Hold {', '.join(loose)}", [*manager.hold, *loose]))
     if params["hold"] is False and held and manager.release and not moving:

@@ -31,6 +31,11 @@ options:
     type: list
     elements: str
     required: true
+  companions:
+    description: Packages to have beside them, such as a compiler. They are neither held nor removed.
+    type: list
+    elements: str
+    default: []
   hold:
     description: Whether the packages are on hold. V(false) releases them; without it holds are left as they are.
     type: bool
@@ -128,6 +133,7 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import Mod
 ARGUMENT_SPEC = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "packages": {"type": "list", "elements": "str", "required": True},
+    "companions": {"type": "list", "elements": "str", "default": []},
     "hold": {"type": "bool"},
     "hold_also": {"type": "list", "elements": "str", "default": []},
     "upgrade": {"type": "bool", "default": False},

@@ -22,5 +22,5 @@ def _table() -> dict[str, Any]:
 
 
 def distribution_toolkit(platform_name: str | None) -> dict[str, Any] | None:
-    """``{release, update, packages, src}`` of a platform such as ``Debian 13``; None: none is known."""
+    """``{release, update, packages, companions, src}`` of a platform such as ``Debian 13``; None: none is known."""
     return _table().get(platform_name or "")

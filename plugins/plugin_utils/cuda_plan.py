@@ -71,6 +71,7 @@ def _empty(wants: dict[str, Any]) -> dict[str, Any]:
         "skipped": None,
         "toolkits": [],
         "packages": [],
+        "companions": [],
         "hold": None,
         "hold_also": [],
         "driver_libraries_ok": False,
@@ -118,7 +119,7 @@ def _plan_present(
     if method == "runfile":
         _runfiles(plan, missing, wants)
     else:
-        _packages(plan, facts, rows, missing, wants, method)
+        _packages(plan, facts, rows, missing, wants, platform)
     owner = "driver" if (stack.get("driver") or {}).get("method") == "repository" else "cuda"
     archive_files(plan, facts, wants, platform, owner)
     default = toolkits.default_of(rows, wants)
@@ -135,9 +136,10 @@ def _packages(
     rows: list[dict[str, Any]],
     missing: list[dict[str, Any]],
     wants: dict[str, Any],
-    method: str,
+    platform: dict[str, Any] | None,
 ) -> None:
     """What the package manager is asked for: nothing when all is there and held as declared."""
+    method = plan["method"]
     known = {row["name"]: row for row in (facts.get("cuda") or {}).get("packages") or []}
     names = [name for row in rows for name in row["packages"] if row in missing]
     cudnn = [f"cudnn9-cuda-{major}" for major in dict.fromkeys(row["release"].split(".")[0] for row in rows)]
@@ -148,6 +150,8 @@ def _packages(
     unheld = [name for name in ours if known[name].get("held") is not wants["hold_enabled"]]
     install = ((facts.get("driver") or {}).get("install") or {}).get("method")
     plan["packages"] = list(dict.fromkeys([*names, *unheld]))
+    own = distribution_toolkit((platform or {}).get("name")) if method == "distribution" else None
+    plan["companions"] = list(own["companions"]) if own and names else []
     plan["hold"] = bool(wants["hold_enabled"]) if plan["packages"] else None
     plan["hold_also"] = toolkits.parts(rows) if method == "repository" else []
     plan["driver_libraries_ok"] = method == "distribution" and install == "none" and not toolkits.is_grid_guest(facts)

@@ -30,8 +30,6 @@ def toolkit(release: str, source: str, **changes: Any) -> dict[str, Any]:
 
 def with_cuda(facts: dict[str, Any], *toolkits: dict[str, Any], held: bool = True, default: str | None = None) -> Any:
     packages = [{"name": t["package"], "version": "1", "held": held} for t in toolkits if t["package"]]
-    if any(t["source"] == "distribution" for t in toolkits):
-        packages.append({"name": "g++", "version": "1", "held": held})
     return {
         **facts,
         "cuda": {
@@ -91,12 +89,13 @@ def test_an_exact_version_is_pinned_and_an_unknown_one_refused():
 
 
 @pytest.mark.parametrize(
-    ("platform", "release", "packages"),
-    [("debian-12", "11.8", ["nvidia-cuda-toolkit", "g++"]), ("debian-13", "12.4", ["nvidia-cuda-toolkit"])],
+    ("platform", "release", "companions"),
+    [("debian-12", "11.8", ["g++"]), ("debian-13", "12.4", [])],
 )
-def test_the_distribution_s_toolkit_is_taken_where_it_is_what_is_wanted(platform, release, packages):
+def test_the_distribution_s_toolkit_is_taken_where_it_is_what_is_wanted(platform, release, companions):
     plan = cuda_plan(host(platform, "p40"), stack(release), {"versions": [release]})
-    assert (plan["method"], plan["packages"], plan["link"]) == ("distribution", packages, None)
+    assert (plan["method"], plan["packages"], plan["link"]) == ("distribution", ["nvidia-cuda-toolkit"], None)
+    assert plan["companions"] == companions
     assert {file["state"] for file in plan["files"]} == {"absent"}
     assert plan["driver_libraries_ok"]
     assert codes(plan, "warning") == ["driver_libraries_come"]

@@ -122,6 +122,12 @@ def want(*packages, **options):
     [
         ({}, want("cuda-toolkit-12-6"), ["Install"], {"cuda-toolkit-12-6": "12.6.3-1", "cuda-nvcc-12-6": "12.6.85-1"}),
         ({}, want("cuda-toolkit-12-6", hold=True, hold_also=["*-12-6"]), ["Install", "Hold"], {}),
+        (
+            {},
+            want("libnccl2", companions=["cuda-nvcc-12-6"], hold=True),
+            ["Install", "Hold"],
+            {"cuda-nvcc-12-6": "12.6.85-1"},
+        ),
         ({}, want("libnccl2=2.22.3-1+cuda12.5"), ["Install"], {"libnccl2": "2.22.3-1+cuda12.5"}),
         ({}, want("cuda-toolkit-12-6=12.6.2"), ["Install"], {"cuda-toolkit-12-6": "12.6.2-1"}),
         (HELD_TOOLKIT, want("cuda-toolkit-12-6"), [], {"cuda-toolkit-12-6": "12.6.2-1"}),
