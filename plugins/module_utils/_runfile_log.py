@@ -10,7 +10,7 @@ import re
 MARKED = re.compile(r"(ERROR: |\[ERROR\]: )(.*)")
 WARNED = re.compile(r"(WARNING: )(.*)")
 COMPILER = re.compile(r"\b(?:fatal )?error: |\*\*\* |undefined (?:reference|!)|^modpost: ")
-HOLLOW = re.compile(r"Installation has failed\.  Please see|Invalid commandline, please run")
+HOLLOW = re.compile(r"Installation has failed\.\s+Please see|Invalid commandline, please run")
 PREFIXED = re.compile(r"-> |WARNING: |ERROR: |\[\w+\]: ")
 
 ADVICE = [

@@ -1,6 +1,7 @@
 #!/bin/sh
 # A stand-in for NVIDIA's cuda-installer: its documented options, log, exit status and traces, and none of its toolkit.
 # What it follows is in README.md.
+umask 022
 VERSION=@VERSION@
 RELEASE=@RELEASE@
 NVCC=@NVCC@

@@ -1,6 +1,7 @@
 #!/bin/sh
 # A stand-in for NVIDIA's nvidia-installer: its options, checks, order of work, log, exit status and traces, and none of its
 # driver. What it follows is in README.md. Called nvidia-uninstall it removes.
+umask 022
 VERSION=@VERSION@
 FLAVOURING=@KIND@
 MACHINE=@MACHINE@
