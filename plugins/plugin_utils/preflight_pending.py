@@ -1,0 +1,77 @@
+# Copyright: (c) 2026, gpufleet.nvidia contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the roles are going to do on a host, told from facts and plans: nothing is asked of the host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.cuda_plan import cuda_plan
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_verification import deviations
+
+Plan = dict[str, Any]
+
+
+def role_wants(wants: dict[str, Any], role: str, short: str) -> dict[str, Any]:
+    """The variables of a role without their prefix.
+
+    :param short: the variable that a short form stands for: ``cuda: "12.6"`` is ``cuda: {versions: ["12.6"]}``
+    """
+    given = wants.get(role)
+    if isinstance(given, dict):
+        return given
+    if given is None:
+        return {}
+    many = short.endswith("s")
+    return {short: [str(row) for row in given] if isinstance(given, list) else [str(given)] if many else str(given)}
+
+
+def plans_of(facts: dict[str, Any], stack: dict[str, Any], wants: dict[str, Any]) -> dict[str, Plan]:
+    """The plans of the roles that come after the resolver, by role."""
+    plans = {"nvidia_driver": stack.get("driver") or {}}
+    plans["cuda"] = cuda_plan(facts, stack, role_wants(wants, "cuda", "versions"))
+    plans["nccl"] = _nccl_plan(facts, stack, role_wants(wants, "nccl", "version"))
+    return plans
+
+
+def _nccl_plan(facts: dict[str, Any], stack: dict[str, Any], wants: dict[str, Any]) -> Plan:
+    try:
+        from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.nccl_plan import nccl_plan
+    except ImportError:
+        return {"idle": True, "findings": []}
+    return nccl_plan(facts, stack, wants)
+
+
+def pending(facts: dict[str, Any], plans: dict[str, Plan]) -> list[str]:
+    """The roles that will change something on the host, in the order in which they run."""
+    names = [name for name, plan in plans.items() if name != "nvidia_driver" and not plan.get("idle", True)]
+    return (["nvidia_driver"] if is_driver_pending(facts, plans["nvidia_driver"]) else []) + names
+
+
+def is_driver_pending(facts: dict[str, Any], plan: Plan) -> bool:
+    """Whether the driver's role has something to do; a driver that is fixed (a vGPU guest's) is nobody's work here."""
+    if not plan or plan.get("fixed") or not (plan.get("kernels") or plan.get("packages")):
+        return False
+    if plan.get("state") == "absent":
+        return bool(plan.get("packages"))
+    return bool(plan.get("upgrade") or deviations(facts, {**plan, "findings": []}))
+
+
+def replaces_modules(facts: dict[str, Any], plan: Plan) -> bool:
+    """Whether NVIDIA's modules are loaded and the plan wants others, or none."""
+    loaded = (facts.get("driver") or {}).get("loaded")
+    if not loaded:
+        return False
+    version = str(loaded.get("version") or "")
+    return bool(
+        plan.get("state") == "absent"
+        or plan.get("upgrade")
+        or (plan.get("version") and plan["version"] != version)
+        or (plan.get("branch") and str(plan["branch"]) != version.split(".")[0])
+        or (loaded.get("flavour") in ("open", "proprietary") and loaded["flavour"] != plan.get("flavour"))
+    )
+
+
+def has_errors(findings: list[dict[str, str]]) -> bool:
+    return any(row["severity"] == "error" for row in findings)
