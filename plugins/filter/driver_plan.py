@@ -22,6 +22,7 @@ options:
     description:
       - The variables of the role C(gpufleet.nvidia.nvidia_driver) without their prefix.
       - What is missing takes its default.
+      - C(requires) lists what software above the driver demands, each with C(what), C(min_driver) and C(source).
     type: dict
     required: true
 """
@@ -47,6 +48,9 @@ _value:
     state:
       description: What is wanted, V(present) or V(absent).
       type: str
+    method:
+      description: Where the driver comes from, V(package), V(repository) or V(runfile).
+      type: str
     platform:
       description: C(name) and C(package_manager) of the platform in the catalogue.
       type: dict
@@ -63,7 +67,7 @@ _value:
       description: V(open) or V(proprietary).
       type: str
     build:
-      description: V(dkms) or V(precompiled).
+      description: V(dkms), V(precompiled) or, for a runfile without DKMS, V(runfile).
       type: str
     module_name:
       description: The file name of the kernel module on this platform.
@@ -76,6 +80,13 @@ _value:
       description: The driver packages to ask for. With V(absent), those that are installed.
       type: list
       elements: str
+    pinning:
+      description: The package of NVIDIA's repository that keeps the branch or version. It is the first of C(packages).
+      type: str
+    build_packages:
+      description: What building the modules of a runfile needs beside the headers.
+      type: list
+      elements: str
     header_packages:
       description: Packages with the headers of the target kernels.
       type: list
@@ -85,7 +96,7 @@ _value:
       type: list
       elements: str
     remove:
-      description: Packages of other series and flavours, which must go.
+      description: Packages of other series, flavours and sources, which must go. V(*) stands for anything.
       type: list
       elements: str
     persistence:
@@ -99,7 +110,26 @@ _value:
       description: Whether a host without GPU was to be refused.
       type: bool
     repository:
-      description: The file that enables the archive's components. V(null) where none is needed.
+      description: The file that enables the archive's components, or NVIDIA's repository. V(null) where none is needed.
+      type: dict
+    repository_key:
+      description:
+        - The key that signs NVIDIA's repository, with C(path), C(url) or C(content), and C(fingerprint).
+        - V(null) where the host has that repository by itself.
+      type: dict
+    runfile:
+      description: Options of P(gpufleet.nvidia.runfile#module). V(null) for other methods.
+      type: dict
+    runfile_there:
+      description: Whether the host has that runfile's driver already, whole.
+      type: bool
+    remove_runfile:
+      description: Whether a driver of NVIDIA's runfile is to be removed.
+      type: bool
+    previous:
+      description:
+        - The packaged driver that goes before a runfile comes, and is put back when that fails.
+        - It has C(packages), C(companions) that need its libraries, and C(version). V(null) where there is none.
       type: dict
     module_files:
       description: Files for modprobe, each with C(path), and with C(content) and C(mode) or with C(state).
@@ -117,6 +147,9 @@ _value:
       description: Modules to load for use.
       type: list
       elements: str
+    upgrade:
+      description: Whether an installed driver moves to the newest version, because it may or because something needs it.
+      type: bool
     hold:
       description: Whether the versions are held.
       type: bool

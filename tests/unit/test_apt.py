@@ -167,6 +167,10 @@ def test_preferences_keep_and_fit():
     )
 
 
+def test_preferences_may_name_a_branch():
+    assert "Pin: version /^([0-9]+:)?580\\./\n" in _apt.preferences_text({}, "580")
+
+
 LOCKED = (
     "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 4131 (apt-get)\nE: Unable to lock directory"
 )

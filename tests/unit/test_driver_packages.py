@@ -115,7 +115,8 @@ class Debian(FakeSystem):
         if "autoremove" in argv:
             return ""
         text = self.files.get("/run/gpufleet-nvidia.pref", "")
-        fit = re.search(r"\^\(\[0-9\]\+:\)\?(.*?)\(", text)
+        fit = re.search(r"\^\(\[0-9\]\+:\)\?(.*?)(?:\(-\|\$\))?/", text)
+        start = fit.group(1).replace("\\", "") if fit else ""
         keep = dict(re.findall(r"Package: (\S+)\nPin: version (\d\S*)", text))
         verb = next(word for word in ("install", "purge") if word in argv)
         asked = [word for word in argv[argv.index(verb) + 1 :] if not word.startswith("--")]
@@ -127,7 +128,7 @@ class Debian(FakeSystem):
         for word in [*come, *(need for name in come for need in NEEDS.get(name.split("=")[0], []))]:
             name, _sign, version = word.partition("=")
             versions = self.archive.get(name, [])
-            fitting = [v for v in versions if fit and v.startswith(fit.group(1).replace("\\", "") + "-")]
+            fitting = [v for v in versions if fit and v.startswith(start if start.endswith(".") else start + "-")]
             choice = version or keep.get(name) or (fitting or versions or [None])[0]
             if name not in come and name not in self.packages and not versions:
                 continue
@@ -195,6 +196,50 @@ def test_present(host, params, steps, version):
     assert sorted(n for n in OURS if machine.packages[n][1]) == (sorted(OURS) if params["hold"] else [])
     again = _packages.ensure(params, machine, apply=True)
     assert (again["changed"], again["steps"], again["diff"]["before"]) == (False, [], again["diff"]["after"])
+
+
+BRANCHES = {**ARCHIVE, **{name: ["550.163.01-2", "550.144.03-1", "535.261.03-1", "535.216.01-1"] for name in OURS}}
+
+
+@pytest.mark.parametrize(
+    ("host", "params", "steps", "version"),
+    [
+        (lambda: Debian(archive=BRANCHES), want(branch=535), ["Install", "Build", "Hold"], "535.261.03-1"),
+        (lambda: Debian(archive=BRANCHES), want(), ["Install", "Build", "Hold"], "550.163.01-2"),
+        (lambda: installed(archive=BRANCHES), want(branch=535), [], "535.216.01-1"),
+        (lambda: installed("550.144.03-1", archive=BRANCHES), want(branch=550), [], "550.144.03-1"),
+        (lambda: installed(archive=BRANCHES), want(branch=550), ["Move", "Build"], "550.163.01-2"),
+        (lambda: installed("550.144.03-1", archive=BRANCHES), want(branch=535), ["Move", "Build"], "535.261.03-1"),
+        (lambda: installed(archive=BRANCHES), want(branch=535, upgrade=True), ["Move", "Build"], "535.261.03-1"),
+        (lambda: installed("535.261.03-1", archive=BRANCHES), want(branch=535, upgrade=True), [], "535.261.03-1"),
+        (
+            lambda: installed(archive=BRANCHES),
+            want(branch=550, version="550.144.03"),
+            ["Move", "Build"],
+            "550.144.03-1",
+        ),
+    ],
+)
+def test_branches_with_packages_of_one_name_are_told_apart(host, params, steps, version):
+    test_present(host, params, steps, version)
+
+
+def test_a_branch_that_no_repository_has_is_named_before_anything_changes():
+    machine = installed(archive=BRANCHES)
+    with pytest.raises(NvidiaError, match="Driver branch 580 is in none of this host's repositories"):
+        _packages.ensure(want(branch=580, refresh="never"), machine, apply=True)
+    assert machine.changes() == []
+
+
+def test_a_runfile_s_driver_is_not_removed_before_the_new_one_is_known_to_build():
+    files = {"/usr/bin/nvidia-uninstall": ""}
+    machine = Debian({"dkms": "1-1"}, breaks=("535.261.03",), files=files)
+    programs = machine.which
+    machine.which = lambda name: "/usr/sbin/dkms" if name == "dkms" else programs(name)
+    with pytest.raises(NvidiaError, match="could not be built"):
+        _packages.ensure(want(remove_runfile=True, refresh="never"), machine, apply=True)
+    assert not any(argv[0] == "/usr/bin/nvidia-uninstall" for argv in machine.ran)
+    assert "nvidia-kernel-dkms" not in machine.packages
 
 
 def test_an_idle_run_is_one_command_and_asks_no_repository():

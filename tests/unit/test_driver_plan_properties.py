@@ -12,6 +12,7 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.catalogue import l
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_gpus import flavours_for, gpus_of
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_plan import DEFAULTS, driver_plan
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_selection import candidates
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_sources import platform_of_method
 from tests.unit.golden.hosts import CARDS, PLATFORMS, card, host
 
 CATALOGUE = load()
@@ -39,9 +40,16 @@ WANTS = st.fixed_dictionaries(
         "graphics_enabled": st.booleans(),
         "gpu_required": st.booleans(),
         "state": st.sampled_from(["present", "present", "absent"]),
+        "method": st.sampled_from(["package", "package", "repository"]),
         "kernels": st.lists(st.sampled_from(["running", "next", "installed", "6.1.0-1-amd64"]), max_size=3),
     }
 )
+
+
+def offered(facts, wants):
+    """The platform with the offers of the wanted method; the distribution's own where it has none."""
+    platform = CATALOGUE.platform(facts["system"]["distribution"], facts["system"]["version"])
+    return platform_of_method(platform, wants["method"]) or platform
 
 
 def errors(plan):
@@ -53,7 +61,7 @@ def test_a_plan_without_errors_never_contradicts_the_catalogue(facts, wants):
     plan = driver_plan(facts, wants)
     if errors(plan) or plan["state"] == "absent":
         return
-    platform = CATALOGUE.platform(facts["system"]["distribution"], facts["system"]["version"])
+    platform = offered(facts, wants)
     offer = next(row for row in platform["offers"] if row["series"] == plan["series"])
     assert plan["branch"] == offer["branch"]
     assert plan["flavour"] in offer["builds"][plan["build"]]
@@ -78,7 +86,7 @@ def test_the_same_input_gives_the_same_plan_and_stays_as_it_was(facts, wants):
 
 @given(hosts(), WANTS, st.sampled_from(["branch", "version", "flavour"]))
 def test_another_want_never_widens_the_choice(facts, wants, key):
-    platform = CATALOGUE.platform(facts["system"]["distribution"], facts["system"]["version"])
+    platform = offered(facts, wants)
     gpus = gpus_of(facts, CATALOGUE)
 
     def choices(asked):
