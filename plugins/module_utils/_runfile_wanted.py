@@ -107,7 +107,7 @@ def _toolkit_path(params):
     path = params["toolkit_path"]
     if not path:
         return None
-    if not path.startswith("/") or posixpath.normpath(path) != path.rstrip("/"):
+    if not path.startswith("/") or posixpath.normpath(path) != (path.rstrip("/") or "/"):
         raise NvidiaError(
             f"toolkit_path is {path}; give a whole path such as /usr/local/cuda-12.6, without . and .. in it."
         )

@@ -122,7 +122,7 @@ options:
   keep_file:
     description:
       - Keep the driver's file in C(/var/lib/gpufleet/runfiles), so that this driver can be put back when a later one
-        fails. One file is kept; CUDA's are not.
+        fails. One file is kept; CUDA's are not. A file that was fetched for an installation that failed stays, too.
     type: bool
     default: true
   timeout:

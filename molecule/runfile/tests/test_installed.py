@@ -1,4 +1,4 @@
-"""The driver and the toolkits that stand-ins for NVIDIA's files brought; the kernel modules are real, and not NVIDIA's."""
+"""What stand-ins for NVIDIA's files brought: a driver whose kernel modules are real and not NVIDIA's, and toolkits."""
 
 from __future__ import annotations
 

@@ -24,7 +24,8 @@ def test_it_is_gone(host, path):
 
 
 def test_no_kernel_module_is_left(host):
-    assert host.check_output("find /lib/modules -name 'nvidia*.ko*'") == ""
+    for name in ("nvidia.ko*", "nvidia-uvm.ko*", "nvidia-drm.ko*"):
+        assert host.check_output(f"find /lib/modules -name '{name}'") == ""
     assert host.run("ls /var/lib/dkms/nvidia/5*").rc != 0
 
 
