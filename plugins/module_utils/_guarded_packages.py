@@ -108,8 +108,15 @@ def plan_absent(system, params, packages):
         raise NvidiaError(f"{', '.join(own)} belong to the driver or the kernel; this module removes neither.")
     if not names:
         return [], after, False
-    unneeded = run_simulation(system, packages, ["autoremove"]).removes
-    words = ["purge", "--auto-remove", *names, *(f"{name}+" for name in unneeded)]
+    stay = {*run_simulation(system, packages, ["autoremove"]).removes} - {*names}
+
+    def purge():
+        return ["purge", "--auto-remove", *names, *(f"{name}+" for name in sorted(stay))]
+
+    would = run_simulation(system, packages, ["purge", "--allow-change-held-packages", *purge()[1:]]).removes
+    # libraries of the driver that came with a package are not taken away with it
+    stay |= {name for name in would if name in packages and guard.guarded(name, packages[name].source)}
+    words = purge()
     simulation = simulate(system, params, packages, names, words)
     after = {name: version for name, version in after.items() if name not in simulation.removes}
     return [Step("purge", f"Purge {', '.join(sorted({*names, *simulation.removes}))}", words)], after, False

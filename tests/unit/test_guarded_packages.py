@@ -81,7 +81,8 @@ class Host(FakeSystem):
         lines, come = [], {}
         gone = {w for w in words if verb == "purge"} | {w[:-1] for w in words if w.endswith("-")}
         if verb == "purge":
-            gone |= {need for name in gone for need in NEEDS.get(name, []) if not need.startswith("lib")}
+            gone |= {need for name in gone for need in NEEDS.get(name, [])}
+            gone -= {w[:-1] for w in words if w.endswith("+")} | {w for w in gone if w.endswith("+")}
         else:
             asked = [w for w in words if not w.endswith("-")]
             for word in [*asked, *(need for w in asked for need in NEEDS.get(w.split("=")[0], []))]:
@@ -202,6 +203,12 @@ def test_the_driver_is_pinned_while_apt_works_and_the_pin_is_gone_afterwards():
     assert len(pins) == 2
     assert all("Package: libnvidia-compute-580\nPin: version 580.95.05-1" in text and used for text, used in pins)
     assert not host.exists(_apt.PREFERENCES)
+
+
+def test_libraries_of_the_driver_that_came_with_a_package_stay_when_it_goes():
+    host = Host({"cuda-12-6": ("12.6.3-1", True), "libnvidia-compute-580": ("580.99.01-1", False)})
+    _guarded_packages.ensure(want("cuda-12-6", state="absent"), host, apply=True)
+    assert sorted(host.packages) == ["libnvidia-compute-580"]
 
 
 def test_a_driver_package_is_not_removed_by_name():
