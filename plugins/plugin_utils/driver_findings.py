@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 SEEN = "facts of the host"
+RERUN = "run playbooks/site.yml again"
 
 
 def finding(severity: str, code: str, text: str, source: str = SEEN) -> dict[str, str]:

@@ -19,6 +19,7 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_findings im
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_gpus import gpu_findings, gpus_of
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_kernels import next_kernel_findings, target_kernels
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_names import driver_names
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_outline import DEFAULTS, outline
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_reasons import why
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_refusals import refusals
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_repository import PATH
@@ -35,33 +36,6 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_sources imp
     repository_for,
 )
 
-DEFAULTS: dict[str, Any] = {
-    "state": "present",
-    "method": "package",
-    "branch": None,
-    "version": None,
-    "flavour": "auto",
-    "graphics_enabled": False,
-    "kernels": ["running"],
-    "gpu_required": True,
-    "module_parameters": {},
-    "hold_enabled": True,
-    "unattended_upgrades_enabled": False,
-    "upgrade_ok": False,
-    "runfile_removal_ok": False,
-    "kernel_change_ok": False,
-    "repositories_ok": True,
-    "nvml_enabled": True,
-    "repository_url": None,
-    "repository_key": None,
-    "runfile": None,
-    "dkms_enabled": True,
-    "signing_key": None,
-    "signing_certificate": None,
-    "package_removal_ok": False,
-    "requires": [],
-}
-
 
 def driver_plan(facts: dict[str, Any], wants: dict[str, Any], catalogue: Catalogue | None = None) -> dict[str, Any]:
     """The plan for one host; its shape is in the documentation of the filter gpufleet.nvidia.driver_plan.
@@ -76,7 +50,7 @@ def driver_plan(facts: dict[str, Any], wants: dict[str, Any], catalogue: Catalog
         wants["version"] = version_of(wants)
     system = facts.get("system") or {}
     platform = catalogue.platform(system.get("distribution"), system.get("version"))
-    plan = _empty(wants, platform)
+    plan = outline(wants, platform)
     plan["findings"] = conditions.facts_findings(facts)
     if not plan["findings"]:
         offering = _of_method(platform, wants)
@@ -111,47 +85,6 @@ def _needing(
         return platform
     needs = (offering or {}).get("needs_repository") if wants["method"] == "repository" else None
     return {**platform, "needs_repository": needs}
-
-
-def _empty(wants: dict[str, Any], platform: dict[str, Any] | None) -> dict[str, Any]:
-    known = platform or {}
-    return {
-        "state": wants["state"],
-        "method": wants["method"],
-        "platform": {"name": known.get("name"), "package_manager": known.get("package_manager")},
-        "branch": None,
-        "series": None,
-        "version": wants["version"],
-        "flavour": None,
-        "build": None,
-        "module_name": None,
-        "kernel_packages": [],
-        "packages": [],
-        "pinning": None,
-        "header_packages": [],
-        "build_packages": [],
-        "nvml_packages": [],
-        "remove": [],
-        "persistence": None,
-        "kernels": [],
-        "gpu_required": bool(wants["gpu_required"]),
-        "repository": None,
-        "repository_key": None,
-        "runfile": None,
-        "remove_runfile": bool(wants["runfile_removal_ok"])
-        or (wants["method"] == "runfile" and wants["state"] == "absent"),
-        "runfile_there": False,
-        "previous": None,
-        "module_files": [],
-        "package_files": [],
-        "initramfs_command": list(known.get("initramfs_command", [])),
-        "load_modules": [],
-        "upgrade": bool(wants["upgrade_ok"]),
-        "hold": bool(wants["hold_enabled"]) and wants["state"] == "present",
-        "commands": [],
-        "findings": [],
-        "why": {},
-    }
 
 
 def _plan_present(
