@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.gpufleet.nvidia.plugins.plugin_utils import cuda_files
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _cuda
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils import cuda_distributions, cuda_files
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.catalogue import load
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.cuda_plan import cuda_plan
 from tests.unit.golden.hosts import host
 
@@ -239,6 +241,19 @@ def test_each_toolkit_is_removed_by_the_way_it_came():
 def test_facts_of_before_are_read_as_well():
     facts = {name: value for name, value in host("debian-13", "h200").items() if name not in ("cuda", "grid")}
     assert cuda_plan(facts, stack("12.4"), {"versions": ["12.4"]})["packages"] == ["nvidia-cuda-toolkit"]
+
+
+def test_the_facts_look_at_the_files_that_the_plan_writes():
+    assert set(_cuda.FILES) == {cuda_files.PROFILE, cuda_files.LINKER, cuda_files.PREFERENCES}
+
+
+@pytest.mark.parametrize("name", ["Debian 12", "Debian 13"])
+def test_the_distribution_s_toolkit_is_one_that_the_catalogue_knows(name):
+    row, catalogue = cuda_distributions.distribution_toolkit(name), load()
+    assert row is not None
+    assert row["update"] in catalogue.cuda["releases"][row["release"]]["updates"]
+    assert catalogue.cite(row["src"])
+    assert name in catalogue.supported()
 
 
 @given(
