@@ -54,7 +54,8 @@ def told_by_file(system, asked):
 def ensure_driver(params, system, fetch, asked, apply):
     kernels = installed.target_kernels(system, params["kernels"])
     before = installed.observe_driver(system, kernels)
-    packages = installed.packaged(system) if asked.present else []
+    leaving = params["packages_removed"] and not apply  # check mode: they are still there, and will not be
+    packages = installed.packaged(system) if asked.present and not leaving else []
     steps = decide.plan_driver(asked, before, packages, params["module_type"])
     waiting = obtained(params, system, fetch, asked, steps, "/usr", apply)
     if waiting.get("transfer"):
@@ -88,7 +89,7 @@ def ensure_toolkit(params, system, fetch, asked, apply):
     if apply:
         cuda.recover(system, asked.toolkit_path)
     record = kept.read(system)
-    before = installed.observe_toolkit(system, asked.toolkit_path, record.begun)
+    before = cuda.observe(system, asked.toolkit_path, record.begun)
     steps = decide.plan_toolkit(asked, before, asked.toolkit_path in record.toolkits)
     waiting = obtained(params, system, fetch, asked, steps, asked.toolkit_path, apply)
     if waiting.get("transfer"):
@@ -110,7 +111,8 @@ def apply_toolkit(params, system, asked, steps, file, before):
             cuda.remove(system, params, before)
         elif step.kind == "install":
             cuda.install(system, params, asked, file.path, before)
-            system.remove(kept.path_for(asked.name))
+            if asked.origin != "host":
+                system.remove(file.path)
 
 
 def obtained(params, system, fetch, asked, steps, target, apply):

@@ -62,6 +62,13 @@ def restore_link(system, before):
         system.symlink(before, LINK)
 
 
+def observe(system, path, begun):
+    """The toolkit, as Toolkit; the one that waits aside counts, for it is put back before anything else."""
+    if system.exists(aside(path)):
+        return installed.observe_toolkit(system, aside(path), [])._replace(path=path)
+    return installed.observe_toolkit(system, path, begun)
+
+
 def recover(system, path):
     """Puts a toolkit back that waits aside because its replacement was interrupted."""
     if system.exists(aside(path)):
@@ -79,10 +86,7 @@ def install(system, params, asked, file, before):
     if replaced:
         move(system, path, aside(path))
     try:
-        failure = run(system, ["sh", file, *_runfile_options.cuda(params, path)], params, log=LOG)
-        found = installed.toolkit_version(system, path)
-        if failure is None and not (found and same_version(found, asked.version)):
-            failure = f"Its exit status was 0, but {path} holds {found or 'no toolkit'} afterwards. See {LOG}."
+        failure = attempt(system, params, asked, file, path)
     finally:
         restore_link(system, link)
     if failure:
@@ -91,6 +95,20 @@ def install(system, params, asked, file, before):
     end(system, path, asked.version)
     if replaced:
         delete(system, aside(path))
+
+
+def attempt(system, params, asked, file, path):
+    """None when the toolkit is there afterwards, else why not."""
+    failure = run(system, ["sh", file, *_runfile_options.cuda(params, path)], params, log=LOG)
+    if failure:
+        return failure
+    try:
+        found = installed.toolkit_version(system, path)
+    except NvidiaError as exc:
+        return str(exc)
+    if found and same_version(found, asked.version):
+        return None
+    return f"Its exit status was 0, but {path} holds {found or 'no toolkit'} afterwards. See {LOG}."
 
 
 def put_back(system, path, version, known):

@@ -61,20 +61,26 @@ def install(system, params, asked, path, before, kernels):
     """:raises NvidiaError: with the installer's reasons, and with what became of the driver that was there"""
     built = _dkms_build.observe(system)
     arguments = _runfile_options.driver(params, asked.version, named_kernel(system, kernels[0]))
-    failure = run(system, ["sh", path, *arguments], params)
-    now = installed.observe_driver(system, kernels[:1])
-    if failure is None and (now is None or now.version != asked.version):
-        failure = (
-            f"Its exit status was 0, but the driver is {now.version if now else 'not there'} afterwards. See {LOG}."
-        )
-    if failure is None and now.kernels[kernels[0]] is None:
-        failure = f"Its exit status was 0, but there is no module for kernel {kernels[0]} afterwards. See {LOG}."
+    failure = run(system, ["sh", path, *arguments], params) or what_is_missing(system, asked, kernels[0])
     if failure:
         said = put_back(system, params, before, built)
         raise NvidiaError(f"{asked.name} could not be installed. {failure}\n{said}")
+    remember(system, params, asked, path, arguments)
     for kernel in kernels[1:]:
         build_modules(system, params, asked, path, kernel)
-    remember(system, params, asked, path, arguments)
+
+
+def what_is_missing(system, asked, kernel):
+    """Why what an installer left cannot be used although it said that all was well, or None."""
+    try:
+        now = installed.observe_driver(system, [kernel])
+    except NvidiaError as exc:
+        return str(exc)
+    if now is None or now.version != asked.version:
+        return f"Its exit status was 0, but the driver is {now.version if now else 'not there'} afterwards. See {LOG}."
+    if now.kernels[kernel] is None:
+        return f"Its exit status was 0, but there is no module for kernel {kernel} afterwards. See {LOG}."
+    return None
 
 
 def build_modules(system, params, asked, path, kernel):

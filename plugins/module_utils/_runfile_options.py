@@ -17,8 +17,9 @@ LOGS = {
 
 # --no-questions and the licence are in --silent; what is left says what the silent answers would get wrong.
 DRIVER_ALWAYS = ["--silent", "--no-rebuild-initramfs"]
-# The driver that CUDA's file may hold is never asked for, and never touched.
-CUDA_ALWAYS = ["--silent", "--toolkit", "--no-man-page", "--no-opengl-libs", "--no-drm"]
+# The driver that CUDA's file may hold is never asked for, so that its options (--no-drm …) are not needed.
+# Manual pages would go to /usr/share/man, where those of two toolkits are in each other's way.
+CUDA_ALWAYS = ["--silent", "--toolkit", "--no-man-page"]
 
 # parameter -> {value: option}; a value that is not there adds nothing
 DRIVER_SWITCHES = {

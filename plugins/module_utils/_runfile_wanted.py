@@ -20,7 +20,7 @@ VERSION = re.compile(r"\d+\.\d+(?:\.\d+)?")
 DRIVER_ONLY: dict = {
     "module_type": None, "dkms": None, "kernels": [], "kernel_source_path": None, "signing_key": None,
     "signing_certificate": None, "disable_nouveau": False, "nouveau_check": True, "x_check": True, "opengl": True,
-    "load_modules": True, "allow_running_driver": False,
+    "load_modules": True, "allow_running_driver": False, "packages_removed": False,
 }  # fmt: skip
 CUDA_ONLY: dict = {"toolkit_path": None, "compiler_check": True}
 # Folders that a toolkit cannot be: removing or replacing it would take the system with it.

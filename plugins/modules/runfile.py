@@ -111,6 +111,12 @@ options:
     description: Install although the loaded driver is in use. The host needs a reboot then. Since driver 545.
     type: bool
     default: false
+  packages_removed:
+    description:
+      - A task before this one has removed the packages that brought a driver, or would have in check mode. There they
+        do not count then.
+    type: bool
+    default: false
   compiler_check:
     description: V(false) installs CUDA although it does not support the host's compiler.
     type: bool
@@ -241,6 +247,7 @@ ARGUMENT_SPEC = {
     "opengl": {"type": "bool", "default": True},
     "load_modules": {"type": "bool", "default": True},
     "allow_running_driver": {"type": "bool", "default": False},
+    "packages_removed": {"type": "bool", "default": False},
     "compiler_check": {"type": "bool", "default": True},
     "tmpdir": {"type": "str", "default": "/var/tmp"},
     "keep_file": {"type": "bool", "default": True},

@@ -185,6 +185,9 @@ def test_packages_of_a_driver_are_refused_by_name():
     with pytest.raises(NvidiaError, match="libcuda1, nvidia-linux-grid-535") as failure:
         go(host, from_url(NEW), apply=False)
     assert "driver_packages" in str(failure.value)
+    assert go(host, from_url(NEW, packages_removed=True), apply=False)["changed"]
+    with pytest.raises(NvidiaError, match="Packages bring a driver"):
+        go(host, from_url(NEW, packages_removed=True))
     assert go(host, cuda_from_url("12.6.3"))["changed"], "CUDA goes beside packaged drivers"
 
 
@@ -249,7 +252,8 @@ def test_an_interrupted_installation_is_begun_anew():
 def test_an_interrupted_replacement_is_taken_back_first():
     host = serving(("/usr/local/cuda-12.6/bin/nvcc", ""), ("/usr/local/cuda-12.6.gpufleet-before/bin/nvcc", ""))
     host.files["/usr/local/cuda-12.6.gpufleet-before/version.json"] = json.dumps({"cuda": {"version": "12.6.3"}})
-    assert not go(host, cuda_from_url("12.6.3"))["changed"]
+    for apply in (False, True):
+        assert not go(host, cuda_from_url("12.6.3"), apply=apply)["changed"]
     assert host.entries("/usr/local") == ["cuda-12.6"]
 
 
