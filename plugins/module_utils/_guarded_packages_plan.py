@@ -11,8 +11,6 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils import _dpkg
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _packages_plan as decide
 
 GRID = re.compile(r"nvidia-linux-grid(-.*)?|nvidia-vgpu-.*", re.I)
-# What distributions build from the source of their toolkit is no driver, whatever it is called (libnvidia-ml-dev).
-TOOLKIT = re.compile(r"nvidia-cuda-.*")
 UNFINISHED = ("unpacked", "half-configured", "half-installed")
 
 
@@ -24,8 +22,6 @@ def parse_asked(words):
 def guarded(name, source):
     """What a package belongs to that must not be touched: ``driver``, ``kernel``, or None."""
     bare = name.split(":", 1)[0]
-    if TOOLKIT.fullmatch(source) or bare == "libnvidia-ml-dev":
-        return None
     if _dpkg.is_driver(bare, source) or GRID.fullmatch(bare) or GRID.fullmatch(source):
         return "driver"
     return "kernel" if decide.KERNEL_IMAGE.fullmatch(bare) else None

@@ -241,6 +241,21 @@ def test_an_interrupted_installation_is_finished():
     assert ["dpkg", "--force-confold", "--configure", "-a"] in host.ran
 
 
+@pytest.mark.parametrize(
+    ("name", "source", "what"),
+    [
+        ("libnvidia-ml-dev", "nvidia-cuda-toolkit", None),
+        ("cuda-compat-13-0", "nvidia-graphics-drivers-580", None),
+        ("libcuda1", "nvidia-graphics-drivers", "driver"),
+        ("nvidia-linux-grid-535", "nvidia-linux-grid-535", "driver"),
+        ("linux-image-amd64", "linux-signed-amd64", "kernel"),
+        ("libnccl2", "nccl", None),
+    ],
+)
+def test_what_is_guarded(name, source, what):
+    assert guard.guarded(name, source) == what
+
+
 @given(
     st.dictionaries(
         st.sampled_from(["nvtop", "libnvidia-compute-580", "nvidia-linux-grid-535", "linux-image-6.1.0-50-amd64"]),
