@@ -28,13 +28,13 @@ def doubt(system, sources, age, limit):
     return f"it is {age // HOUR:.0f} hours old" if age > limit else None
 
 
-def missing_finding(code, text, unsure):
-    """An error when the index is to be believed, otherwise a note that it is looked at again."""
+def missing_finding(code, text, what, unsure):
+    """An error when the index is to be believed, otherwise a note that *what* is looked for again."""
     if unsure is None:
         return finding("error", code, text, INDEX)
     later = (
-        f"{text} That is no blocker yet, because {unsure}: the role refreshes the index and looks again before it"
-        " changes a package."
+        f"The host's package index does not have {what} yet, and {unsure}. The role refreshes the index, looks again,"
+        " and refuses before it changes a package."
     )
     return finding("note", f"{code}_yet", later, INDEX)
 
@@ -47,7 +47,7 @@ def flavour(name):
 def offered_headers(system, name):
     """Names of header packages for other kernels of the same kind, newest first."""
     result = system.run(["apt-cache", "pkgnames", "linux-headers-"], timeout=60)
-    names = [other for other in result.out.split() if flavour(other) == flavour(name) and re.search(r"\d", other)]
+    names = [other for other in result.out.split() if flavour(other) == flavour(name) and re.search(r"-\d", other)]
     return sorted(names, key=lambda other: [int(number) for number in re.findall(r"\d+", other)], reverse=True)
 
 

@@ -100,13 +100,25 @@ def interrupted_findings(packages, journal, is_mended):
     return findings
 
 
+def in_progress_findings(packages):
+    """A warning for unfinished packages while somebody is at work on them: that may be as it should."""
+    names = sorted(package.name for package in packages.values() if package.status in UNFINISHED)
+    if not names:
+        return []
+    text = (
+        f"{listed(names)} are not fully installed while another process works with the package manager, which is normal"
+        " as long as it does. If they are still so when it has finished, run `dpkg --configure -a` on the host."
+    )
+    return [finding("warning", "packages_in_progress", text, "/var/lib/dpkg/status")]
+
+
 def check(system, params, manager, packages):
-    """Findings about locks and interrupted runs; while somebody is at work, half installed packages are normal."""
-    locks = holders(system, manager)
+    """Findings about locks and interrupted runs."""
     if manager == "pacman":
         return pacman_findings(system)
+    locks = holders(system, manager)
     if locks or manager != "apt":
-        return lock_findings(locks, params["lock_timeout"])
+        return lock_findings(locks, params["lock_timeout"]) + in_progress_findings(packages)
     asked = {name.split("=")[0] for row in params["transactions"] or [] for name in row["packages"]}
 
     def is_mended(package):

@@ -70,7 +70,7 @@ def driver_outcome(system, row, packages, unsure):
     findings = unknown_findings(system, unknown, headers, unsure)
     blocked = decide.version_blocker(asked, version, available) if outdated else None
     if blocked and any(name in available for name in asked):
-        findings.append(index.missing_finding("version_unavailable", blocked, unsure))
+        findings.append(index.missing_finding("version_unavailable", blocked, f"driver {version}", unsure))
     if blocked or any(name in asked for name in unknown):
         return Outcome(findings + kernel_findings(system, row, None), None)
     known = [name for name in headers if name not in unknown]
@@ -98,10 +98,12 @@ def unknown_findings(system, unknown, headers, unsure):
     findings = []
     packages = [name for name in unknown if name not in headers]
     if packages:
-        findings.append(index.missing_finding("package_unknown", decide.unknown_sentence(packages), unsure))
+        text = decide.unknown_sentence(packages)
+        findings.append(index.missing_finding("package_unknown", text, listed(packages), unsure))
     lost = [name for name in unknown if name in headers]
     if lost:
-        findings.append(index.missing_finding("headers_unavailable", index.headers_text(system, lost), unsure))
+        text = index.headers_text(system, lost)
+        findings.append(index.missing_finding("headers_unavailable", text, listed(lost), unsure))
     return findings
 
 
@@ -131,7 +133,7 @@ def beside_outcome(system, row, packages, unsure):
     wrong = [name for name in names if name not in unknown and guard.blocker([name], asked, available)]
     for name in wrong:
         text = guard.blocker([name], asked, available)
-        findings.append(index.missing_finding("version_unavailable", text, unsure))
+        findings.append(index.missing_finding("version_unavailable", text, f"{name} {asked[name]}", unsure))
     known = [name for name in names if name not in (*unknown, *wrong)]
     if not known:
         return Outcome(findings, None)

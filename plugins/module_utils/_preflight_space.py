@@ -109,14 +109,12 @@ def judge(mount, free, wants, margin, is_read_only):
     if total + margin <= free or not total:
         return []
     parts = [f"{amount} MiB in {row['path']} for {row['reason']}" for row, amount in wants if amount]
+    parts += [f"{margin} MiB that must stay free"] if margin else []
     advice = (
         "Remove kernels that are no longer booted (apt-get autoremove --purge, or the package manager's like), or"
         " enlarge it."
         if mount == "/boot"
         else "Remove what is not needed (apt-get clean empties the cache of packages), or enlarge it."
     )
-    text = (
-        f"{mount} has {free} MiB free, and {total + margin} MiB are needed: {listed(parts)}"
-        f"{f', and {margin} MiB that must stay free' if margin else ''}. {advice}"
-    )
+    text = f"{mount} has {free} MiB free, and {total + margin} MiB are needed: {listed(parts)}. {advice}"
     return [finding("error", "space_short", text, "df")]

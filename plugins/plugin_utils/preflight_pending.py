@@ -9,30 +9,24 @@ from typing import Any
 
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.cuda_plan import cuda_plan
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_verification import deviations
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.stack_wants import wants_of
 
 Plan = dict[str, Any]
 
 
-def role_wants(wants: dict[str, Any], role: str, short: str) -> dict[str, Any]:
-    """The variables of a role without their prefix.
-
-    :param short: the variable that a short form stands for: ``cuda: "12.6"`` is ``cuda: {versions: ["12.6"]}``
-    """
-    given = wants.get(role)
-    if isinstance(given, dict):
-        return given
-    if given is None:
-        return {}
-    many = short.endswith("s")
-    return {short: [str(row) for row in given] if isinstance(given, list) else [str(given)] if many else str(given)}
+def by_role(wants: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The variables of each role without their prefix, short forms such as ``cuda: "12.6"`` among them."""
+    asked, _findings = wants_of(wants)
+    return {"nvidia_driver": asked.driver, "cuda": asked.cuda, "nccl": asked.nccl}
 
 
-def plans_of(facts: dict[str, Any], stack: dict[str, Any], wants: dict[str, Any]) -> dict[str, Plan]:
-    """The plans of the roles that come after the resolver, by role."""
-    plans = {"nvidia_driver": stack.get("driver") or {}}
-    plans["cuda"] = cuda_plan(facts, stack, role_wants(wants, "cuda", "versions"))
-    plans["nccl"] = _nccl_plan(facts, stack, role_wants(wants, "nccl", "version"))
-    return plans
+def plans_of(facts: dict[str, Any], stack: dict[str, Any], wants: dict[str, dict[str, Any]]) -> dict[str, Plan]:
+    """The plans of the roles, in the order in which they run; :param wants: as by_role() gives them"""
+    return {
+        "nvidia_driver": stack.get("driver") or {},
+        "cuda": cuda_plan(facts, stack, wants["cuda"]),
+        "nccl": _nccl_plan(facts, stack, wants["nccl"]),
+    }
 
 
 def _nccl_plan(facts: dict[str, Any], stack: dict[str, Any], wants: dict[str, Any]) -> Plan:

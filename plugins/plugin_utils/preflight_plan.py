@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_findings import ordered
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.preflight_pending import (
+    by_role,
     has_errors,
     pending,
     plans_of,
@@ -41,7 +42,8 @@ def preflight_plan(
     :param options: the variables of the role preflight without their prefix; what is missing takes its default
     """
     options = {**DEFAULTS, **(options or {})}
-    plans = plans_of(facts, stack, wants)
+    asked = by_role(wants)
+    plans = plans_of(facts, stack, asked)
     findings = list(stack.get("findings") or [])
     for plan in plans.values():
         findings += plan.get("findings") or []
@@ -50,7 +52,10 @@ def preflight_plan(
     return {
         "idle": not doing and not has_errors(findings),
         "pending": doing,
-        "arguments": arguments(facts, plans, doing, wants, options),
+        "arguments": {
+            **arguments(facts, plans, doing, asked, options),
+            "iommu": "iommu" in options["checks"] and is_asked(options["iommu_required"], needs_iommu(facts, wants)),
+        },
         "findings": findings,
     }
 
@@ -59,10 +64,10 @@ def arguments(
     facts: dict[str, Any],
     plans: dict[str, dict[str, Any]],
     doing: list[str],
-    wants: dict[str, Any],
+    wants: dict[str, dict[str, Any]],
     options: dict[str, Any],
 ) -> dict[str, Any]:
-    """What the module `preflight` is to look for."""
+    """What the module `preflight` is to look for; :param wants: by role"""
     checks = options["checks"]
     driver = plans["nvidia_driver"]
     is_driver = "nvidia_driver" in doing
@@ -73,24 +78,20 @@ def arguments(
         "lock_timeout": lock_timeout(doing, wants),
         "space": space(facts, plans, doing) if "space" in checks else [],
         "space_margin_mib": options["space_margin_mib"],
-        "holders": holders(facts, driver, wants) if is_driver and "holders" in checks else "ignored",
+        "holders": holders(facts, driver, wants["nvidia_driver"]) if is_driver and "holders" in checks else "ignored",
         "signing": is_driver and "signing" in checks and needs_key(facts, driver),
-        "iommu": "iommu" in checks and is_asked(options["iommu_required"], needs_iommu(facts, wants)),
         "clock": "clock" in checks and is_asked(options["clock_required"], needs_clock(facts)),
     }
 
 
-def lock_timeout(doing: list[str], wants: dict[str, Any]) -> int:
+def lock_timeout(doing: list[str], wants: dict[str, dict[str, Any]]) -> int:
     """Seconds that the least patient of the roles waits for the package manager."""
-    given = [(wants.get(role) or {}) for role in doing if isinstance(wants.get(role), dict)]
-    return min([int(row.get("lock_timeout", LOCK_TIMEOUT)) for row in given], default=LOCK_TIMEOUT)
+    return min([int(wants[role].get("lock_timeout", LOCK_TIMEOUT)) for role in doing], default=LOCK_TIMEOUT)
 
 
 def holders(facts: dict[str, Any], plan: dict[str, Any], wants: dict[str, Any]) -> str:
     """How grave a program on the GPUs is: it stands in the way where its modules are replaced and nobody may reboot."""
-    driver_wants = wants.get("nvidia_driver")
-    may_reboot = isinstance(driver_wants, dict) and bool(driver_wants.get("reboot_ok"))
-    return "error" if replaces_modules(facts, plan) and not may_reboot else "warning"
+    return "error" if replaces_modules(facts, plan) and not wants.get("reboot_ok") else "warning"
 
 
 def needs_key(facts: dict[str, Any], plan: dict[str, Any]) -> bool:

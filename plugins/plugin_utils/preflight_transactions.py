@@ -16,7 +16,7 @@ def transactions(plans: dict[str, dict[str, Any]], pending: list[str], wants: di
     for role in pending:
         plan = plans[role]
         if role == "nvidia_driver":
-            rows += _driver(plan, wants.get(role) or {})
+            rows += _driver(plan, wants[role])
         elif plan.get("packages"):
             rows.append(_beside(role, plan, after_driver="nvidia_driver" in pending))
     return rows
