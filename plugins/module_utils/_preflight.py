@@ -55,7 +55,7 @@ def ensure(params, system, *, apply):
         report.findings += report.take("the IOMMU", lambda: machine.iommu_findings(system), [])
     if params["clock"]:
         report.findings += report.take("the clock", lambda: machine.clock_findings(system), [])
-    transactions = {}
+    transactions: dict = {}
     for (name, part), amount in sorted(sizes.items()):
         transactions.setdefault(name, {})[f"{part}_mib"] = amount
     observations = {"manager": manager, "space": rooms, "transactions": transactions}

@@ -68,7 +68,8 @@ def check(system, params):
         text = (
             f"{len(found)} programs hold the GPUs while their driver is to be replaced, and no reboot is allowed:"
             f" {who}. The old modules would stay loaded, and every new program would fail with a driver/library version"
-            " mismatch. Stop them, and set nvidia_driver_reboot_ok: true (or reboot the host yourself right after)."
+            " mismatch. Stop what holds them, and set nvidia_driver_reboot_ok: true (or reboot the host yourself right"
+            " after)."
         )
     else:
         text = (

@@ -39,16 +39,19 @@ def missing_finding(code, text, what, unsure):
     return finding("note", f"{code}_yet", later, INDEX)
 
 
-def flavour(name):
-    """What is after the version in the name of a package of headers: ``amd64`` of linux-headers-6.1.0-9-amd64."""
-    return name.rsplit("-", 1)[-1]
+def kernel_of(name):
+    """(numbers, kind) of a package of headers: ([6, 1, 0, 9], ``amd64``) of linux-headers-6.1.0-9-amd64."""
+    found = re.fullmatch(r"linux-headers-(\d[\d.]*(?:-\d+)?(?:\+[^-]+)?)-(.+)", name)
+    return ([int(number) for number in re.findall(r"\d+", found.group(1))], found.group(2)) if found else ([], name)
 
 
 def offered_headers(system, name):
-    """Names of header packages for other kernels of the same kind, newest first."""
+    """Names of header packages for other kernels of the same kind: those of the same series first, the newest first."""
+    wanted, kind = kernel_of(name)
     result = system.run(["apt-cache", "pkgnames", "linux-headers-"], timeout=60)
-    names = [other for other in result.out.split() if flavour(other) == flavour(name) and re.search(r"-\d", other)]
-    return sorted(names, key=lambda other: [int(number) for number in re.findall(r"\d+", other)], reverse=True)
+    found = {other: kernel_of(other) for other in result.out.split()}
+    names = [other for other, (numbers, other_kind) in found.items() if numbers and other_kind == kind]
+    return sorted(names, key=lambda other: (found[other][0][:2] == wanted[:2], found[other][0]), reverse=True)
 
 
 def headers_text(system, names):

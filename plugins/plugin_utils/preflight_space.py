@@ -104,6 +104,6 @@ def _cuda(plan: dict[str, Any], archives: str) -> list[dict[str, Any]]:
             for need in TOOLKIT_RUNFILE
         ]
     missing = [row["release"] for row in plan.get("toolkits") or [] if not row["present"]]
-    needs = TOOLKIT_PACKAGES.get(str(plan.get("method")), ()) if missing else ()
-    needs = tuple(need._replace(mib=need.mib * len(missing)) for need in needs)
+    one = TOOLKIT_PACKAGES.get(str(plan.get("method")), ()) if missing else ()
+    needs = [need._replace(mib=need.mib * len(missing)) for need in one]
     return [_row(need, "cuda", archives=archives, releases=" and ".join(missing)) for need in needs]

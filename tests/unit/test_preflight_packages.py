@@ -31,7 +31,7 @@ ARCHIVE = {
     HEADERS: ["6.1.56-1"],
     **{name: ["1-1"] for name in ("greedy", "toolkit", "pushy")},
 }
-KINDS = ("6.1.0-9-amd64", "6.1.0-10-amd64", KERNEL, "amd64", "6.1.0-9-arm64")
+KINDS = ("6.1.0-9-amd64", "6.1.0-10-amd64", KERNEL, "amd64", "6.1.0-9-arm64", "6.12.1+deb12-amd64", "6.1.0-9-rt-amd64")
 NAMES = "\n".join(f"linux-headers-{name}" for name in KINDS)
 
 
@@ -149,9 +149,16 @@ def test_a_transaction_is_simulated_without_the_names_that_nobody_has():
     assert found == [("error", "package_unknown"), ("error", "transaction_refused")]
 
 
-def test_the_headers_that_are_offered_are_those_of_the_same_kind_the_newest_first():
-    names = index.offered_headers(Apt(), "linux-headers-6.1.0-1-amd64")
-    assert names == [HEADERS, "linux-headers-6.1.0-10-amd64", "linux-headers-6.1.0-9-amd64"]
+def test_the_headers_that_are_offered_are_those_of_the_same_kind_the_same_series_first():
+    names = [name.split("-", 2)[2] for name in index.offered_headers(Apt(), "linux-headers-6.1.0-1-amd64")]
+    assert names == [KERNEL, "6.1.0-10-amd64", "6.1.0-9-amd64", "6.12.1+deb12-amd64"]
+    assert index.offered_headers(Apt(), "linux-headers-6.1.0-1-rt-amd64") == ["linux-headers-6.1.0-9-rt-amd64"]
+
+
+@given(st.text())
+def test_the_kernel_of_any_name_is_numbers_and_a_kind(name):
+    numbers, kind = index.kernel_of(name)
+    assert all(isinstance(number, int) for number in numbers) and (kind or not name)
 
 
 SOURCE = {"path": "/etc/apt/sources.list.d/x.sources", "content": "Types: deb\n"}
