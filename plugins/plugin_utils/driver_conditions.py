@@ -61,14 +61,15 @@ def platform_findings(facts: dict[str, Any], platform: dict[str, Any] | None, ca
 
 
 def place_findings(facts: dict[str, Any]) -> Findings:
-    """Errors where NVIDIA's vGPU driver belongs instead of a packaged one."""
+    """Errors where NVIDIA's vGPU driver belongs instead of another one."""
+    place = "vgpu_guest" if (facts.get("grid") or {}).get("installed") else facts.get("place") or ""
     what = {"vgpu_guest": "a vGPU guest needs the GRID driver", "vgpu_host": "a vGPU host needs the vGPU manager"}.get(
-        facts.get("place") or ""
+        place
     )
     if not what:
         return []
     text = (
-        f"This host is not for a packaged driver: {what} of its vGPU software release, and a package would replace it."
+        f"This host is not for such a driver: {what} of its vGPU software release, and another one would replace it."
         " Take the host out of the groups that run nvidia_driver."
     )
     return [error("vgpu_place", text)]

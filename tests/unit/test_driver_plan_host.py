@@ -19,6 +19,14 @@ def test_vgpu_places_are_refused(place, refused):
     assert ("vgpu_place" in codes(driver_plan(debian("a100", place=place), {}))) == refused
 
 
+@pytest.mark.parametrize(
+    ("grid", "refused"), [({"installed": True}, True), ({"installed": False}, False), (None, False)]
+)
+def test_an_installed_grid_driver_is_never_replaced(grid, refused):
+    facts = debian("a100", place="passthrough", grid=grid)
+    assert ("vgpu_place" in codes(driver_plan(facts, {"method": "repository"}))) == refused
+
+
 def test_an_unsupported_distribution_is_named_with_the_supported_ones():
     facts = debian("a100")
     facts["system"].update(distribution="gentoo", version="2.17")
