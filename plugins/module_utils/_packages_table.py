@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections import namedtuple
 
-from ansible_collections.gpufleet.nvidia.plugins.module_utils._driver_names import NAME, is_driver
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._driver_names import is_driver
 
 # query: prints name, version and source, tab separated (pacman: name version); pinned: word for an exact version or
 # None; hold, release, held: argv, or None where holding is a matter of a configuration file
@@ -54,9 +54,6 @@ TABLE = {
         None,
     ),
 }
-
-
-DRIVER = NAME
 
 
 def parse_installed(text):
