@@ -84,7 +84,8 @@ _value:
           V(repository), V(distribution) or V(hpcsdk).
       type: dict
     vllm:
-      description: C(wanted), C(version), its C(line), and the C(cuda), C(compute_capability), C(python), C(torch) of it.
+      description:
+        - C(wanted), C(version), its C(line), and what it needs, C(cuda), C(compute_capability), C(python), C(torch).
       type: dict
     findings:
       description: What a person must know, errors first, each with C(severity), C(code), C(text) and C(source).

@@ -22,6 +22,7 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.stack_releases imp
     releases,
 )
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.stack_wants import nearest
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.versions import version_key
 
 Findings = list[dict[str, str]]
 
@@ -61,12 +62,15 @@ def asked_releases(host: Host, wants: dict[str, Any]) -> tuple[list[Release], bo
 
 
 def auto_release(host: Host, wants: dict[str, Any], driver: Driver, left: list[Release]) -> tuple[Release | None, str]:
-    """The release for ``auto`` and why: the distribution's own where it fits, else the newest with all its features.
+    """The release for ``auto`` and why: what is installed or the distribution packages, else the newest in full.
 
     :param left: the releases that can run here, newest first
     """
     fitting = [row for row in left if not any(is_newer_card(row, card) for card in host.cards)]
     by_name = {row.name: row for row in fitting if mode_of(row, driver) in ("full", "minor_version")}
+    there = [row["release"] for row in installed(host.facts) if row.get("release") in by_name]
+    if there and wants["method"] == "auto":
+        return by_name[max(there, key=version_key)], f"CUDA {max(there, key=version_key)}: is installed, and runs here."
     own = distribution_toolkit((host.platform or {}).get("name"))
     if wants["method"] in ("auto", "distribution") and not host.is_guest and own and own["release"] in by_name:
         name = (host.platform or {})["name"]

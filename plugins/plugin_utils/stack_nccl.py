@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_findings import error, listed, note
@@ -13,6 +14,7 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.stack_wants import
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.versions import version_key
 
 Findings = list[dict[str, str]]
+LIBRARIES = ("libnccl2", "libnccl")
 NOTHING = {"wanted": False, "version": None, "package": None, "cuda": None, "method": None}
 
 
@@ -49,12 +51,17 @@ def nccl_of(
         )
         found = [] if cuda["wanted"] else [error("nccl_cuda_unknown", text)]  # else CUDA has its own error
         return row, "NCCL: no CUDA says which.", found
+    there = _installed(host, release)
+    if there and wants["method"] in ("auto", there["method"]) and asked in ("auto", there["version"]):
+        return {**row, **there}, f"NCCL {there['version']}: is installed, and was built for this CUDA.", []
     method, builds = _offers(host, wants["method"], asked, release, cuda["method"])
     fitting = [(build, for_cuda) for build in builds if (for_cuda := _for_cuda(build["cuda"], release))]
     named = [pair for pair in fitting if asked in ("auto", pair[0]["version"])]
     if not named:
         return row, "NCCL: no build fits.", [_refusal(host, asked, release, reason, builds, fitting, method)]
-    build, for_cuda = max(named, key=lambda pair: (pair[1] == release, version_key(pair[0]["version"])))
+    build, for_cuda = max(
+        named, key=lambda pair: (pair[1] == release, *map(version_key, (pair[0]["version"], pair[1])))
+    )
     package = build["package"] if method == "distribution" else f"{build['package']}+cuda{for_cuda}"
     found = []
     if for_cuda != release:
@@ -66,6 +73,15 @@ def nccl_of(
     what = "the newest build" if asked == "auto" else "as the variables ask, the build"
     why = f"NCCL {build['version']}: {what} for CUDA {for_cuda}; the host's CUDA is {release}, {reason}."
     return {**row, "version": build["version"], "package": package, "method": method}, why, found
+
+
+def _installed(host: Host, release: str) -> dict[str, Any] | None:
+    """``{version, package, method}`` of the NCCL that is installed, when it was built for that major CUDA release."""
+    for package in (host.facts.get("nccl") or {}).get("packages") or []:
+        found = re.fullmatch(r"(\d+\.\d+\.\d+)-\S+\+cuda(\d+)\.\d+", str(package.get("version") or ""))
+        if package.get("name") in LIBRARIES and found and found[2] == release.split(".")[0]:
+            return {"version": found[1], "package": package["version"], "method": "repository"}
+    return None
 
 
 def _offers(

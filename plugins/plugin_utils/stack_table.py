@@ -29,7 +29,7 @@ def stack_table(hosts: dict[str, dict[str, Any]]) -> list[str]:
 def _row(name: str, entry: dict[str, Any]) -> tuple[str, ...]:
     stack = entry.get("stack")
     if not stack:
-        return (name, "?", "?", "?", "?", "?", "no facts")
+        return (name, "?", "?", "?", "?", "?", "no plan")
     return (
         name,
         _gpus(stack),
@@ -77,6 +77,6 @@ def _verdict(findings: list[dict[str, str]]) -> str:
 def _below(name: str, entry: dict[str, Any]) -> list[str]:
     stack = entry.get("stack")
     if not stack:
-        return ["", f"{name}:", f"  error: {entry.get('error') or 'no facts could be read'}"]
+        return ["", f"{name}:", f"  error: {entry.get('error') or 'no plan was made; its failed task says why'}"]
     why = [f"  {text}" for text in stack["why"].values() if not text.startswith("Nothing asks for")]
     return ["", f"{name}:", *why, *(f"  {row['severity']}: {row['text']}" for row in stack["findings"])]
