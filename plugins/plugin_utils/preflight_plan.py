@@ -23,6 +23,8 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.preflight_transact
 
 CHECKS = ("packages", "space", "lock", "holders", "signing", "iommu", "clock")
 LOCK_TIMEOUT = 300
+# Findings about a host without a driver, which nvidia_driver is about to install.
+BEFORE_DRIVER = ("driver_libraries_come",)
 DEFAULTS: dict[str, Any] = {
     "checks": list(CHECKS),
     "space_margin_mib": 64,
@@ -47,8 +49,10 @@ def preflight_plan(
     findings = list(stack.get("findings") or [])
     for plan in plans.values():
         findings += plan.get("findings") or []
-    findings = ordered(findings)
     doing = pending(facts, plans)
+    if "nvidia_driver" in doing:
+        findings = [row for row in findings if row["code"] not in BEFORE_DRIVER]
+    findings = ordered(findings)
     return {
         "idle": not doing and not has_errors(findings),
         "pending": doing,

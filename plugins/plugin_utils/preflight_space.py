@@ -29,7 +29,7 @@ ARCHIVES = {
 }
 DRIVER_PACKAGES = (
     Need("/usr", 1100, "the driver, the compiler and the kernel headers", "installed"),
-    Need("{archives}", 450, "their packages while they are fetched", "download"),
+    Need("{archives}", 450, "the driver's packages while they are fetched", "download"),
 )
 DRIVER_RUNFILE = (
     Need("/usr", 1100, "the driver of the runfile"),
@@ -43,11 +43,11 @@ INITRAMFS = Need("/boot", 16, "a new initramfs")
 TOOLKIT_PACKAGES = {
     "repository": (
         Need("/usr", 7000, "CUDA {releases}", "installed"),
-        Need("{archives}", 3600, "its packages while they are fetched", "download"),
+        Need("{archives}", 3600, "CUDA's packages while they are fetched", "download"),
     ),
     "distribution": (
         Need("/usr", 5000, "CUDA {releases}", "installed"),
-        Need("{archives}", 2000, "its packages while they are fetched", "download"),
+        Need("{archives}", 2000, "CUDA's packages while they are fetched", "download"),
     ),
 }
 TOOLKIT_RUNFILE = (
@@ -56,7 +56,7 @@ TOOLKIT_RUNFILE = (
 )
 NCCL = (
     Need("/usr", 400, "NCCL", "installed"),
-    Need("{archives}", 250, "its packages while they are fetched", "download"),
+    Need("{archives}", 250, "NCCL's packages while they are fetched", "download"),
 )
 
 

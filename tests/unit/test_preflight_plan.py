@@ -192,6 +192,14 @@ def test_a_runfile_needs_its_tools_before_anything_of_a_driver():
     assert "nvidia-smi" not in row["packages"]
 
 
+def test_a_toolkit_is_not_warned_of_a_driver_that_comes_first():
+    wants = {"cuda": {"versions": ["11.8"], "method": "distribution"}}
+    facts = host("debian-12", "p40")
+    assert "driver_libraries_come" not in [row["code"] for row in plan(facts, "11.8", **wants)["findings"]]
+    stack = {"driver": {}, "cuda": stack_of(facts, "11.8", by="distribution")["cuda"], "findings": []}
+    assert "driver_libraries_come" in [row["code"] for row in preflight_plan(facts, stack, wants)["findings"]]
+
+
 def finding(severity, code, text):
     return {"severity": severity, "code": code, "text": text, "source": "x"}
 
