@@ -106,9 +106,9 @@ def test_a_citation_names_title_and_address():
 
 
 def _cited(data):
-    """Every id in any ``src`` of the data, however deep it lies."""
+    """Every id in any ``src`` or ``cuda_src`` of the data, however deep it lies."""
     if isinstance(data, dict):
-        yield from data.get("src", [])
+        yield from (*data.get("src", []), *data.get("cuda_src", []))
         data = list(data.values())
     if isinstance(data, list):
         for each in data:
