@@ -78,7 +78,7 @@ def guest_findings(host: Host, vgpu: str | None, asks: bool) -> Findings:
             "This is a vGPU guest, and no driver is installed on it: which version it gets is decided by the vGPU"
             " release of its host. Install the guest driver first, or say which release it is (the want vgpu)."
         )
-        make = error if asks else warning
+        make = error if asks or host.driver["branch"] or host.driver["version"] else warning
         return [*found, make("grid_driver_unknown", text)]
     there = guest_version(host.facts)
     if vgpu and there and there != host.fixed:

@@ -60,19 +60,30 @@ def nccl_of(
     if not named:
         return row, "NCCL: no build fits.", [_refusal(host, asked, release, reason, builds, fitting, method)]
     build, for_cuda = max(
-        named, key=lambda pair: (pair[1] == release, *map(version_key, (pair[0]["version"], pair[1])))
+        named, key=lambda pair: (*_rank(pair[1], release)[:2], version_key(pair[0]["version"]), pair[1])
     )
     package = build["package"] if method == "distribution" else f"{build['package']}+cuda{for_cuda}"
     found = []
-    if for_cuda != release:
+    if version_key(for_cuda) > version_key(release):
         text = (
-            f"NCCL {build['version']} was not built for CUDA {release} but for {for_cuda}, which is of the same major"
-            " release: it runs wherever that CUDA runs."
+            f"No NCCL for CUDA {release} is known, so the one for CUDA {for_cuda} is taken: it runs by minor-version"
+            " compatibility."
         )
         found.append(note("nccl_other_minor", text, host.catalogue.cite(build["src"])))
     what = "the newest build" if asked == "auto" else "as the variables ask, the build"
     why = f"NCCL {build['version']}: {what} for CUDA {for_cuda}; the host's CUDA is {release}, {reason}."
     return {**row, "version": build["version"], "package": package, "method": method}, why, found
+
+
+def fits_nccl(host: Host, wants: dict[str, Any], release: str) -> bool:
+    """Whether a CUDA release leaves a build of the wanted NCCL, by whatever method."""
+    asked = wants["version"]
+    there = _installed(host, release)
+    if asked is None or wants["method"] == "hpcsdk" or (there and asked in ("auto", there["version"])):
+        return True
+    own = host.catalogue.nccl["distributions"].get((host.platform or {}).get("name") or "")
+    builds = [*host.catalogue.nccl["builds"], *([own] if own else [])]
+    return any(asked in ("auto", row["version"]) and _for_cuda(row["cuda"], release) for row in builds)
 
 
 def _installed(host: Host, release: str) -> dict[str, Any] | None:
@@ -89,18 +100,20 @@ def _offers(
 ) -> tuple[str, list[dict[str, Any]]]:
     """The method and its builds; ``auto`` is the distribution's own build beside the distribution's own CUDA."""
     own = host.catalogue.nccl["distributions"].get((host.platform or {}).get("name") or "")
-    fits = own is not None and release in own["cuda"] and asked in ("auto", own["version"])
+    fits = own is not None and _for_cuda(own["cuda"], release) and asked in ("auto", own["version"])
     if method == "distribution" or (method == "auto" and cuda_method in ("distribution", None) and fits):
         return "distribution", [own] if own else []
     return "repository", list(host.catalogue.nccl["builds"])
 
 
 def _for_cuda(built: list[str], release: str) -> str | None:
-    """Which of a build's CUDA releases suits: the same, else the newest of the same major release."""
-    if release in built:
-        return release
+    """Which of a build's CUDA releases suits best: the same, an earlier of the same major release, a later one."""
     same = [one for one in built if version_key(one)[:1] == version_key(release)[:1]]
-    return max(same, key=version_key) if same else None
+    return max(same, key=lambda one: _rank(one, release), default=None)
+
+
+def _rank(one: str, release: str) -> tuple[bool, bool, tuple[int, ...]]:
+    return one == release, version_key(one) <= version_key(release), version_key(one)
 
 
 def _refusal(
@@ -116,7 +129,7 @@ def _refusal(
     versions = sorted({build["version"] for build, _cuda in fitting}, key=version_key, reverse=True)
     others = listed(nearest(asked, versions)) if versions else None
     way = (
-        f"For CUDA {release} there is {others}: ask for one of them" if others else f"None is known for CUDA {release}"
+        f"For CUDA {release} there is {others}: ask for one of them" if others else f"No NCCL for CUDA {release} is known"
     )
     if asked != "auto" and asked in [build["version"] for build in builds]:
         cudas = sorted({one for build in builds if build["version"] == asked for one in build["cuda"]}, key=version_key)

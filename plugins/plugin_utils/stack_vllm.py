@@ -96,9 +96,11 @@ def _system_findings(host: Host, version: str, row: dict[str, Any], source: str)
     system = host.facts.get("system") or {}
     found = []
     python, known = str(system.get("python") or ""), row.get("python")
-    if python and known and not version_key(known[0]) <= version_key(python)[:2] <= version_key(known[1]):
+    low, high = known or (None, None)
+    upto = f"to {high}" if high else "and newer"
+    if python and low and not version_key(low) <= version_key(python)[:2] <= version_key(high or "99"):
         text = (
-            f"vLLM {version} has wheels for Python {known[0]} to {known[1]}, and this host's is {python}. Install one"
+            f"vLLM {version} has wheels for Python {low} {upto}, and this host's is {python}. Install one"
             " of those beside it for vLLM, or run vLLM in a container."
         )
         found.append(warning("vllm_python", text, source))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
@@ -139,10 +140,6 @@ def nearest(asked: str, known: list[str], count: int = 3) -> list[str]:
     if not key:
         return known[:count]
 
-    def distance(name: str) -> tuple[int, ...]:
-        other = version_key(name)
-        width = max(len(key), len(other))
-        pairs = zip(key + (0,) * (width - len(key)), other + (0,) * (width - len(other)), strict=True)
-        return tuple(abs(one - two) for one, two in pairs)
-
-    return sorted(known, key=distance)[:count]
+    ranked = sorted(known, key=version_key)
+    place = bisect([version_key(name) for name in ranked], key) - 0.5
+    return sorted(known, key=lambda name: (name != asked, abs(ranked.index(name) - place)))[:count]
