@@ -128,9 +128,8 @@ def _refusal(
     source = host.catalogue.cite(sorted({name for build in builds for name in build["src"]}))
     versions = sorted({build["version"] for build, _cuda in fitting}, key=version_key, reverse=True)
     others = listed(nearest(asked, versions)) if versions else None
-    way = (
-        f"For CUDA {release} there is {others}: ask for one of them" if others else f"No NCCL for CUDA {release} is known"
-    )
+    way = f"For CUDA {release} there is {others}: ask for one of them"
+    way = way if others else f"No NCCL for CUDA {release} is known"
     if asked != "auto" and asked in [build["version"] for build in builds]:
         cudas = sorted({one for build in builds if build["version"] == asked for one in build["cuda"]}, key=version_key)
         text = f"NCCL {asked} has no build for CUDA {release}, {reason}; it was built for CUDA {listed(cudas)}. {way}."
