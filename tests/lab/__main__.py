@@ -12,7 +12,8 @@ from types import FrameType
 
 from tests.lab import host, image, inventory, keys, needs, profiles
 from tests.lab.console import LabError, say, warn
-from tests.lab.places import CACHE, HOSTS, IMAGES, KEY, RELEASES
+from tests.lab.machine import disk
+from tests.lab.places import CACHE, HOSTS, IMAGES, KEY, KINDS, RELEASES
 
 
 def parser() -> argparse.ArgumentParser:
@@ -22,8 +23,9 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("name", nargs="?", help="the host's name (default: lab1)")
     up.add_argument("-i", "--inventory", help="bring up every host of this inventory that has lab_release")
     up.add_argument("-l", "--limit", help="only hosts of the inventory that match this pattern")
-    up.add_argument("--release", choices=RELEASES, default=RELEASES[0])
-    up.add_argument("--profile", choices=profiles.names(), default=inventory.DEFAULT_PROFILE)
+    up.add_argument("--kind", choices=KINDS, default=KINDS[0], help="a container, or a machine with Secure Boot")
+    up.add_argument("--release", choices=RELEASES, help="default: bookworm; of a Secure Boot host trixie")
+    up.add_argument("--profile", choices=profiles.names(), help=f"its cards (default: {inventory.DEFAULT_PROFILE})")
     up.add_argument("--loaded", metavar="VERSION", help="simulate this driver version as loaded from the start")
     up.add_argument("--kernel", choices=image.KERNELS, default=image.KERNELS[0], help="which of the archive's kernels")
     up.add_argument("--address", help="its address in 127.0.0.0/8 (default: a free one)")
@@ -50,15 +52,17 @@ def up(args: argparse.Namespace) -> int:
         raise LabError(
             "With -i the inventory says which hosts there are: leave the name and the options of one host out."
         )
-    needs.provide(CACHE / "needs.log")
-    keys.provide()
     if args.inventory:
         wanted = inventory.hosts(args.inventory, args.limit)
     else:
         name = args.name or "lab1"
         known = {record.name: record.address for record in host.every()}
         address = args.address or known.get(name) or free_address(set(known.values()))
-        wanted = [host.Wanted(name, args.release, args.profile, args.loaded, address, args.kernel)]
+        release = args.release or (RELEASES[0] if args.kind == KINDS[0] else disk.RELEASES[0])
+        profile = args.profile or inventory.default_profile(args.kind)
+        wanted = [host.Wanted(name, release, profile, args.loaded, address, args.kernel, args.kind)]
+    needs.provide(CACHE / "needs.log", machines=any(one.is_machine for one in wanted))
+    keys.provide()
     for one in wanted:
         host.up(one)
     return 0
@@ -73,6 +77,8 @@ def ls(args: argparse.Namespace) -> int:
     for record in [] if args.json else records:
         loaded = f"  loaded {record['loaded']}" if record["loaded"] else ""
         cards = f"{record['profile']:<16} {record['address']}{loaded}"
+        if record["kind"] != KINDS[0]:
+            cards = f"{'Secure Boot':<16} {record['address']}  console {record['console']}"
         print(f"{record['name']:<20} {record['state']:<8} {record['release']:<9} {cards}")
     return 0
 

@@ -1,109 +1,23 @@
-"""One host: its record, and what becomes of it."""
+"""What becomes of a host: it is made, started, halted and removed."""
 
 from __future__ import annotations
 
-import json
-import re
 import shutil
 import subprocess
 import time
 import uuid
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from tests.lab import image, keys, overlay, packages, process, stand_ins
-from tests.lab.console import LabError, duration, say
-from tests.lab.places import HOSTS, RELEASES
+from tests.lab.console import LabError, duration, say, step
+from tests.lab.machine import disk, emulator, glue, serial
+from tests.lab.places import HOSTS
+from tests.lab.record import Record, Wanted, check, every, folder, leftovers, read, save
 
-NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?")
+__all__ = ["Record", "Wanted", "check", "every", "leftovers", "read", "remove", "up"]
+
 NAMESPACE = uuid.UUID("5f0f2c1e-6d5b-4c55-9a0e-3f6d8c0a7b11")
-START_LIMIT = 60.0
-
-
-class Wanted(NamedTuple):
-    """What a host is asked to be; ``loaded`` is a driver version that is simulated as loaded from the start."""
-
-    name: str
-    release: str
-    profile: str
-    loaded: str | None
-    address: str
-    kernel: str = "buildable"
-
-
-class Record(NamedTuple):
-    """What the lab knows of a host that it made; kept as JSON in the host's folder."""
-
-    name: str
-    release: str
-    profile: str
-    loaded: str | None
-    address: str
-    image: str
-    pid: int | None
-    started: int | None
-    kernel: str = "buildable"
-
-    @property
-    def running(self) -> bool:
-        return process.is_ours(self.pid, self.started)
-
-    def as_wanted(self) -> Wanted:
-        return Wanted(self.name, self.release, self.profile, self.loaded, self.address, self.kernel)
-
-    def describe(self) -> dict[str, Any]:
-        shown = {key: value for key, value in self._asdict().items() if key not in ("image", "pid", "started")}
-        return {**shown, "state": "up" if self.running else "stopped"}
-
-
-def folder(name: str) -> Path:
-    return HOSTS / name
-
-
-def read(name: str) -> Record | None:
-    try:
-        return Record(**json.loads((folder(name) / "record.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
-
-
-def save(record: Record) -> Record:
-    path = folder(record.name) / "record.json"
-    partial = path.with_suffix(".new")
-    partial.write_text(json.dumps(record._asdict(), indent=1) + "\n")
-    partial.rename(path)
-    return record
-
-
-def every() -> list[Record]:
-    names = sorted(path.name for path in HOSTS.glob("*") if path.is_dir())
-    return [record for record in map(read, names) if record is not None]
-
-
-def leftovers() -> list[str]:
-    """Names folders of hosts whose making was interrupted so early that they have no record."""
-    return sorted(path.name for path in HOSTS.glob("*") if path.is_dir() and read(path.name) is None)
-
-
-def check(wanted: Wanted, others: list[Record]) -> None:
-    """Raises LabError when the host cannot be made as wanted."""
-    if not NAME.fullmatch(wanted.name):
-        raise LabError(
-            f"{wanted.name!r} cannot be a host's name here: small letters, digits and hyphens, at most 42, please."
-        )
-    if wanted.release not in RELEASES:
-        raise LabError(f"{wanted.name}: lab_release is {wanted.release!r}; the lab has {' and '.join(RELEASES)}.")
-    if not re.fullmatch(r"127(\.\d{1,3}){3}", wanted.address) or wanted.address == "127.0.0.1":
-        raise LabError(f"{wanted.name}: its address {wanted.address} must be in 127.0.0.0/8, and not 127.0.0.1.")
-    if wanted.kernel not in image.KERNELS:
-        raise LabError(f"{wanted.name}: lab_kernel is {wanted.kernel!r}; it can be {' or '.join(image.KERNELS)}.")
-    for other in others:
-        if other.name != wanted.name and other.address == wanted.address:
-            raise LabError(f"{wanted.name}: the host {other.name} has the address {wanted.address} already.")
-        if other.name == wanted.name and other.as_wanted() != wanted:
-            changed = [key for key in wanted._fields if getattr(other, key) != getattr(wanted, key)]
-            differs = ", ".join(f"{key} {getattr(other, key)}, not {getattr(wanted, key)}" for key in changed)
-            raise LabError(f"{wanted.name} exists with {differs}; run `python -m tests.lab down {wanted.name}` first.")
+START_LIMITS = {"container": 60.0, "secure_boot": 400.0}  # in software emulation, while others use the machine too
 
 
 def furnish(root: Path, wanted: Wanted) -> None:
@@ -125,7 +39,7 @@ def up(wanted: Wanted) -> Record:
         if record and record.running:
             say(f"{wanted.name}: is up at {wanted.address}")
             return record
-        tree = Path(record.image) if record else image.provide(wanted.release, wanted.kernel)
+        tree = Path(record.image) if record else provide(wanted)
         began = time.monotonic()
         try:
             started = start(record or make(wanted, tree))
@@ -136,14 +50,23 @@ def up(wanted: Wanted) -> Record:
                 remove(wanted.name)
             raise
         took = duration(time.monotonic() - began)
-        say(f"{wanted.name}: started in {took} ({wanted.release}, {wanted.profile}, {wanted.address})")
+        what = "Secure Boot" if started.is_machine else wanted.profile
+        say(f"{wanted.name}: started in {took} ({wanted.release}, {what}, {wanted.address})")
         return started
+
+
+def provide(wanted: Wanted) -> Path:
+    """Gives the image that the host will stand on."""
+    return image.provide(wanted.release, wanted.kernel) if not wanted.is_machine else disk.provide(wanted.release)
 
 
 def make(wanted: Wanted, tree: Path) -> Record:
     destroy(wanted.name)
     home = folder(wanted.name)
     home.mkdir(parents=True)
+    if wanted.is_machine:
+        glue.make(wanted.name, wanted.address, tree, home)
+        return save(Record(**wanted._asdict(), image=str(tree), pid=None, started=None))
     for other in every():
         packages.collect(other.release, folder(other.name) / "archives")
     packages.hand_out(wanted.release, home / "archives")
@@ -154,6 +77,12 @@ def make(wanted: Wanted, tree: Path) -> Record:
 
 def start(record: Record) -> Record:
     home = folder(record.name)
+    if record.is_machine:
+        pid = emulator.start(record.name, home, record.address)
+        record = save(record._replace(pid=pid, started=process.start_time(pid)))
+        with step(f"{record.name}: booting in software emulation; its console is {serial.console(home)}"):
+            wait_for_login(record, serial.transcript(home))
+        return record
     process.stop(record.name, record.pid, record.started)
     root = overlay.mount(Path(record.image), home)
     log = home / "console.log"
@@ -164,7 +93,7 @@ def start(record: Record) -> Record:
 
 
 def wait_for_login(record: Record, log: Path) -> None:
-    end = time.monotonic() + START_LIMIT
+    end = time.monotonic() + START_LIMITS[record.kind]
     while True:
         probe = subprocess.run(
             keys.ssh_command(record.address, ["true"]),
@@ -186,7 +115,10 @@ def wait_for_login(record: Record, log: Path) -> None:
 def halt(name: str) -> Record | None:
     """Ends the host's processes and gives its record."""
     record = read(name)
-    process.stop(name, record.pid if record else None, record.started if record else None)
+    if record and record.is_machine:
+        emulator.stop(record.pid, record.started)
+    else:
+        process.stop(name, record.pid if record else None, record.started if record else None)
     return record
 
 

@@ -9,7 +9,7 @@ import os
 import shlex
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -131,23 +131,11 @@ def age_days(folder: Path) -> float:
     return (time.time() - folder.stat().st_mtime) / 86400
 
 
-def build(wanted: Recipe, folder: Path) -> None:
-    """Builds beside ``folder`` and renames at the end, so that a folder of that name is always whole."""
-    # Only the holder of this image's lock comes here, so what lies there is left over from an interrupted build.
-    partial = folder.with_name(f"partial-{folder.name}")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    log = IMAGES / f"{folder.name}.log"
-    log.write_text("")
-    try:
-        with step(f"{wanted.release} image: installing the base system"):
-            bootstrap(wanted, partial / "tree", log)
-            finish(wanted, partial / "tree", log)
-        retire(folder)
-        partial.rename(folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+def build(wanted: Recipe, folder: Path, log: Path) -> None:
+    """Fills ``folder`` with the tree."""
+    with step(f"{wanted.release} image: installing the base system"):
+        bootstrap(wanted, folder / "tree", log)
+        finish(wanted, folder / "tree", log)
 
 
 def retire(folder: Path) -> None:
@@ -164,18 +152,44 @@ def prune(in_use: set[Path]) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def is_fresh(folder: Path) -> bool:
+    return folder.is_dir() and age_days(folder) <= OLDEST_DAYS
+
+
+def renew(folder: Path, fill: Callable[[Path, Path], None]) -> None:
+    """Builds beside ``folder`` and renames at the end, so that a folder of that name is always whole."""
+    # Only the holder of this image's lock comes here, so what lies there is left over from an interrupted build.
+    partial = folder.with_name(f"partial-{folder.name}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    log = IMAGES / f"{folder.name}.log"
+    log.write_text("")
+    try:
+        fill(partial, log)
+        retire(folder)
+        partial.rename(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def cached(folder: Path, title: str, fill: Callable[[Path, Path], None]) -> Path:
+    """Gives ``folder``; when there is none or only an outdated one, ``fill`` makes its content (and has a log)."""
+    with locked(IMAGES / f"{folder.name}.lock", f"{title}: another lab is building it, waiting"):
+        if is_fresh(folder):
+            return folder
+        try:
+            renew(folder, fill)
+        except LabError:
+            if not folder.is_dir():
+                raise
+            say(f"{title}: no new one could be built; taking the one of {age_days(folder):.0f} days ago")
+        os.utime(folder)
+    return folder
+
+
 def provide(release: str, kernel: str = "buildable") -> Path:
     """Gives the folder of an image of ``release``, building it when there is none or only an outdated one."""
     wanted = recipe(release, kernel)
     folder = IMAGES / f"{release}-{wanted.digest()}"
-    with locked(IMAGES / f"{folder.name}.lock", f"{release} image: another lab is building it, waiting"):
-        if folder.is_dir() and age_days(folder) <= OLDEST_DAYS:
-            return folder
-        try:
-            build(wanted, folder)
-        except LabError:
-            if not folder.is_dir():
-                raise
-            say(f"{release} image: no new one could be built; taking the one of {age_days(folder):.0f} days ago")
-        os.utime(folder)
-    return folder
+    return cached(folder, f"{release} image", lambda partial, log: build(wanted, partial, log))

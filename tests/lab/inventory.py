@@ -9,9 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab.console import LabError, run
-from tests.lab.host import Wanted
+from tests.lab.places import KINDS
+from tests.lab.record import Wanted
 
 DEFAULT_PROFILE = "p40-gtx750ti"
+
+
+def default_profile(kind: str) -> str:
+    """Gives the cards of a host that names none; a Secure Boot host can have no others."""
+    return DEFAULT_PROFILE if kind == KINDS[0] else "none"
 
 
 def program(name: str) -> str:
@@ -32,10 +38,12 @@ def parse(text: str) -> list[Wanted]:
                 f"{name} has lab_release but no ansible_host; give it an address in 127.0.0.0/8, as 127.0.10.1."
             )
         loaded = own.get("lab_loaded")
-        profile = str(own.get("lab_profile") or DEFAULT_PROFILE)
+        kind = str(own.get("lab_kind") or KINDS[0])
+        profile = str(own.get("lab_profile") or default_profile(kind))
         kernel = str(own.get("lab_kernel") or "buildable")
         version = str(loaded) if loaded else None
-        hosts.append(Wanted(name, str(own["lab_release"]), profile, version, str(own["ansible_host"]), kernel))
+        release, address = str(own["lab_release"]), str(own["ansible_host"])
+        hosts.append(Wanted(name, release, profile, version, address, kernel, kind))
     return hosts
 
 

@@ -20,6 +20,16 @@ PROGRAMS = {
     "/usr/bin/mount": "mount",
     "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
 }
+# The same for Secure Boot hosts. They are big, so they come only when such a host is asked for.
+MACHINE_PROGRAMS = {
+    "/usr/bin/qemu-system-x86_64": "qemu-system-x86",
+    "/usr/bin/qemu-img": "qemu-utils",
+    "/usr/share/OVMF/OVMF_VARS_4M.ms.fd": "ovmf",
+    "/usr/bin/mcopy": "mtools",
+    "/usr/sbin/mkfs.vfat": "dosfstools",
+    "/usr/sbin/mkfs.ext4": "e2fsprogs",
+    "/usr/sbin/sgdisk": "gdisk",
+}
 ELSEWHERE = "Your own hosts need no lab: name their inventory, `make site INVENTORY=path/to/inventory`."
 
 
@@ -39,10 +49,10 @@ def refuse_unless_possible() -> None:
         raise LabError(f"{asks}, and there is no apt-get here. {ELSEWHERE}")
 
 
-def provide(log: Path) -> None:
+def provide(log: Path, *, machines: bool = False) -> None:
     """Installs the Debian packages that are missing here, without their recommendations."""
     refuse_unless_possible()
-    packages = missing_packages()
+    packages = missing_packages({**PROGRAMS, **MACHINE_PROGRAMS} if machines else PROGRAMS)
     if not packages:
         return
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,93 @@
+"""One QEMU per host: firmware with Secure Boot on, its own variable store, a disk over the image's, SSH on its address.
+
+Software emulation always: this firmware keeps its variables in system management mode, which nested KVM does not have.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from tests.lab import process
+from tests.lab.console import LabError
+from tests.lab.machine import serial
+from tests.lab.places import SSH_PORT
+
+FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE_4M.ms.fd")
+# Microsoft's keys are enrolled in it and Secure Boot is on, as a server leaves its factory.
+VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.ms.fd")
+CORES = 2
+MEMORY_MIB = 2048
+PATIENCE = 10.0
+
+
+def disk(home: Path) -> Path:
+    return home / "disk.qcow2"
+
+
+def variables(home: Path) -> Path:
+    """Gives the file with the firmware's variables: keys, requests to MokManager, boot order."""
+    return home / "variables.fd"
+
+
+def belongings(home: Path) -> Path:
+    """Gives the second disk: a tar archive of what belongs to this one host."""
+    return home / "belongings.tar"
+
+
+def command(name: str, home: Path, address: str) -> list[str]:
+    def drive(*words: str) -> list[str]:
+        return ["-drive", ",".join(words)]
+
+    return [
+        "qemu-system-x86_64",
+        *("-name", name, "-nodefaults", "-no-user-config", "-display", "none"),
+        *("-machine", "q35,smm=on", "-accel", "tcg,thread=multi", "-cpu", "max"),
+        *("-smp", str(CORES), "-m", str(MEMORY_MIB)),
+        *("-global", "driver=cfi.pflash01,property=secure,value=on"),
+        *drive("if=pflash", "unit=0", "format=raw", "readonly=on", f"file={FIRMWARE}"),
+        *drive("if=pflash", "unit=1", "format=raw", f"file={variables(home)}"),
+        *drive("if=none", "id=system", "format=qcow2", "cache=unsafe", "discard=unmap", f"file={disk(home)}"),
+        *("-device", "virtio-blk-pci,drive=system,bootindex=0"),
+        *drive("if=none", "id=belongings", "format=raw", "readonly=on", f"file={belongings(home)}"),
+        *("-device", "virtio-blk-pci,drive=belongings,serial=lab"),
+        *("-netdev", f"user,id=net,hostfwd=tcp:{address}:{SSH_PORT}-:{SSH_PORT}"),
+        *("-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci"),
+        *serial.options(home),
+    ]
+
+
+def start(name: str, home: Path, address: str) -> int:
+    """Powers the machine on and gives the process id."""
+    log = home / "qemu.log"
+    serial.console(home).unlink(missing_ok=True)
+    with log.open("wb") as stream:
+        child = subprocess.Popen(
+            command(name, home, address),
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            cwd="/",
+            start_new_session=True,
+        )
+    end = time.monotonic() + PATIENCE
+    while child.poll() is None and not serial.console(home).exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    time.sleep(0.2)  # after the console it opens its ports, and ends when one of them is taken
+    if child.poll() is not None:
+        raise LabError(f"{name}: QEMU ended at once with {child.returncode}: {log.read_text(errors='replace').strip()}")
+    return child.pid
+
+
+def stop(pid: int | None, started: int | None) -> None:
+    """Cuts the power: ends this one process, by its number, when it is still the one that was started."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        if pid is None or not process.is_ours(pid, started):
+            return
+        os.kill(pid, sign)
+        end = time.monotonic() + PATIENCE
+        while process.is_ours(pid, started) and time.monotonic() < end:
+            time.sleep(0.05)

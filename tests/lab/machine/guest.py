@@ -1,0 +1,103 @@
+"""What the lab writes into the system of a Secure Boot host, beside what Debian's packages bring."""
+
+from __future__ import annotations
+
+import io
+import re
+import tarfile
+from pathlib import Path
+
+ROOT_UUID = "6a1f3c0e-51b7-4c2e-9d43-0c1ab5ec0001"
+ESP_SERIAL = "5EC0B001"
+# QEMU's user network: the machine that runs QEMU answers at .2, its name service at .3.
+OUTER, NAMES = "10.0.2.2", "10.0.2.3"
+COMMAND_LINE = "console=ttyS0,115200 quiet"
+LOOPBACK = re.compile(r"(?<=//)(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?=[:/\"\s]|$)")
+
+NETWORK = f"""[Match]
+Type=ether
+
+[Network]
+Address=10.0.2.15/24
+Gateway={OUTER}
+LinkLocalAddressing=no
+IPv6AcceptRA=no
+"""
+UNIT = """[Unit]
+Description=Take what belongs to this one host from the second disk
+DefaultDependencies=no
+ConditionPathExists=!/etc/ssh/ssh_host_ed25519_key
+Requires=dev-disk-by\\x2did-virtio\\x2dlab.device
+After=dev-disk-by\\x2did-virtio\\x2dlab.device systemd-remount-fs.service
+Before=sysinit.target
+
+[Service]
+Type=oneshot
+ExecStart=tar --extract --directory=/ --file=/dev/disk/by-id/virtio-lab
+ExecStart=hostname --file /etc/hostname
+"""
+FSTAB = f"""UUID={ROOT_UUID} / ext4 errors=remount-ro 0 1
+UUID={ESP_SERIAL[:4]}-{ESP_SERIAL[4:]} /boot/efi vfat umask=0077,nofail 0 1
+"""
+# Debian's own two links point to the newest installed kernel, so a new kernel is booted without a word from here.
+# update-grub inside the host replaces this file with the usual one.
+MENU = f"""set timeout=0
+menuentry 'Debian GNU/Linux' {{
+	search --no-floppy --fs-uuid --set=root {ROOT_UUID}
+	linux /vmlinuz root=UUID={ROOT_UUID} ro {COMMAND_LINE}
+	initrd /initrd.img
+}}
+"""
+GRUB_DEFAULTS = f"""GRUB_TIMEOUT=0
+GRUB_DISTRIBUTOR=Debian
+GRUB_TERMINAL=console
+GRUB_CMDLINE_LINUX_DEFAULT="quiet"
+GRUB_CMDLINE_LINUX="{COMMAND_LINE.removesuffix(" quiet")}"
+"""
+FILES = {
+    "etc/default/grub": GRUB_DEFAULTS,
+    "etc/fstab": FSTAB,
+    "etc/systemd/network/80-lab.network": NETWORK,
+    "etc/systemd/system/lab-host.service": UNIT,
+    "boot/grub/grub.cfg": MENU,
+}
+# The one that the signed GRUB looks for on the EFI system partition.
+FIRST_MENU = f"search.fs_uuid {ROOT_UUID} root\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n"
+ENABLED = {"lab-host.service": "sysinit.target.wants"}
+MASKED = ("systemd-networkd-wait-online.service",)
+
+
+def from_inside(text: str) -> str:
+    """Replaces this machine's loopback addresses, which mean something else in the guest, by the one that it sees."""
+    return LOOPBACK.sub(OUTER, text)
+
+
+def write(folder: Path) -> None:
+    """Writes the files into ``folder``, which stands for /."""
+    for name, text in FILES.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    units = folder / "etc/systemd/system"
+    for unit, wants in ENABLED.items():
+        (units / wants).mkdir(exist_ok=True)
+        (units / wants / unit).symlink_to(f"../{unit}")
+    for unit in MASKED:
+        (units / unit).symlink_to("/dev/null")
+
+
+def pack(folder: Path, archive: Path) -> None:
+    """Packs the files below ``folder`` as root's; only /root/.ssh is packed as a folder, with its mode."""
+    archive.touch(mode=0o600)
+    with tarfile.open(archive, "w") as tar:
+        for path in sorted(folder.rglob("*")):
+            name = str(path.relative_to(folder))
+            entry = tarfile.TarInfo(name)
+            entry.mode = path.stat().st_mode & 0o777
+            if path.is_file():
+                data = path.read_bytes()
+                entry.size = len(data)
+                tar.addfile(entry, io.BytesIO(data))
+            elif name == "root/.ssh":
+                entry.type = tarfile.DIRTYPE
+                tar.addfile(entry)
