@@ -30,7 +30,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: By role, the variables without their prefix, such as C({"cuda": {"versions": ["12.6"]}}).
+  description: By role, a dictionary of its variables without their prefix.
   type: list
   elements: dict
 """

@@ -106,7 +106,8 @@ def driver_of(host: Host, plan: dict[str, Any]) -> Driver | None:
         return None
     offers = (host.offering or {}).get("offers") or []
     offer: dict[str, Any] = next((row for row in offers if row["series"] == plan["series"]), {})
-    there = installed_version(host.facts)
+    loaded = (host.facts.get("driver") or {}).get("loaded") or {}
+    there = installed_version(host.facts) or loaded.get("version")  # a container sees only what is loaded
     if not plan["upgrade"] and not plan["version"] and there and there.split(".")[0] == str(plan["branch"]):
         return Driver(there, plan["branch"])
     branch = plan["branch"] or offer.get("branch_min")

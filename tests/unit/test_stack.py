@@ -194,6 +194,7 @@ def test_two_h200_as_read_from_the_machine():
     assert [row["compute_capability"] for row in result["gpus"]] == ["9.0", "9.0"]
     assert (result["driver"]["branch"], result["driver"]["flavour"]) == (580, "open")
     assert releases(result) == ["13.0"]
+    assert "580.159.04" in result["why"]["cuda"], "what is loaded, not what a package would bring"
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
