@@ -56,7 +56,7 @@ def _converted(value, spec):
 class LookupModule(LookupBase):
     def run(self, terms, variables=None, **kwargs):
         variables = variables or {}
-        found = {}
+        found: dict[str, dict[str, object]] = {}
         for role, options in role_options().items():
             declared = {name: f"{role}_{name}" for name in options if f"{role}_{name}" in variables}
             values = self._templar.template({name: variables[full] for name, full in declared.items()})
