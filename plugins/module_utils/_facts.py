@@ -9,8 +9,11 @@ import os
 import sys
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _apt_sources as apt_sources
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _cuda as cuda
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _driver as driver
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _grid as grid
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _kernel as kernel
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _nccl as nccl
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _nvml as nvml
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _os as os_facts
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _pci as pci
@@ -21,13 +24,15 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import Com
 
 TIMED_OUT = 124
 
-SUBSETS = ("system", "kernel", "pci", "driver", "nvml", "persistence")
+SUBSETS = ("system", "kernel", "pci", "driver", "nvml", "persistence", "cuda", "nccl")
 NEEDS = {
     "kernel": ("system",),
     "pci": ("system",),
     "driver": ("system", "kernel", "pci"),
     "nvml": ("system", "kernel", "pci", "driver"),
     "persistence": ("system",),
+    "cuda": ("system",),
+    "nccl": ("system",),
 }
 # Comes along as well, but can be left out: without NVML nobody knows the mode that the GPUs are in.
 TAKES_ALONG = {"persistence": ("kernel", "pci", "driver", "nvml")}
@@ -92,6 +97,7 @@ def gather(system, subsets, python, interpreter, machine, user_id, timeout):
         facts["nouveau"] = driver.observe_others(system, facts["pci"])
     if "driver" in names:
         facts["driver"] = driver.observe(patient, facts["kernel"], facts["system"]["package_manager"])
+        facts["grid"] = grid.observe(patient, facts["driver"]["install"])
     if "nvml" in names:
         loaded = facts["driver"]["loaded"]
         facts["nvml"], facts["gpus"], partial = nvml.observe(system, interpreter, facts["pci"], loaded, timeout)
@@ -99,6 +105,10 @@ def gather(system, subsets, python, interpreter, machine, user_id, timeout):
     if "persistence" in names:
         service_manager = facts["system"]["service_manager"]
         facts["persistence"] = persistence.observe(patient, facts.get("gpus", []), service_manager)
+    if "cuda" in names:
+        facts["cuda"] = cuda.observe(patient, facts["system"]["package_manager"])
+    if "nccl" in names:
+        facts["nccl"] = nccl.observe(patient, facts["system"]["package_manager"])
     if "pci" in names:
         facts["place"] = place(
             facts["system"]["container"],

@@ -32,7 +32,7 @@ options:
     description:
       - What to read; what a subset needs comes with it. A name with C(!) before it is left out.
       - V(system) is the operating system; V(kernel) the kernels; V(pci) the cards; V(driver) modules, libraries and
-        packages; V(nvml) each GPU; V(persistence) the daemon.
+        packages; V(nvml) each GPU; V(persistence) the daemon; V(cuda) the CUDA toolkits; V(nccl) the NCCL libraries.
     type: list
     elements: str
     default: [all]
@@ -113,6 +113,27 @@ ansible_facts:
           description: The daemon's unit as systemd sees it, and the mode that the GPUs are in.
           type: dict
           returned: subset persistence
+        grid:
+          description:
+            - Whether the driver is the vGPU guest driver (C(installed)), the path of C(gridd), the C(package) that
+              brings it with C(name), C(version) and C(held), and C(protected_by), what keeps a transaction from
+              replacing the driver's packages (V(hold), or the path of a file of preferences or locks).
+          type: dict
+          returned: subset driver
+        cuda:
+          description:
+            - C(toolkits), each with C(release) (12.6), C(version) (12.6.85), C(path), C(nvcc), C(source) (V(repository),
+              V(distribution), V(runfile), V(unknown)) and C(package); C(default), the toolkit that
+              C(/usr/local/cuda) means, with C(path), C(release) and C(alternatives); C(packages) with C(name),
+              C(version) and C(held).
+          type: dict
+          returned: subset cuda
+        nccl:
+          description:
+            - C(packages) with C(name), C(version) and C(held); C(libraries), each C(libnccl.so.2) on the disk with
+              C(path), C(version) and C(in_cache); C(default), the one that the linker gives a program.
+          type: dict
+          returned: subset nccl
         coherence:
           description: One verdict, C(absent), C(coherent), C(needs_reload), C(needs_reboot) or C(broken), with reasons.
           type: dict

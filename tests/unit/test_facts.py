@@ -92,10 +92,11 @@ def test_a_machine_with_everything_starts_one_program():
     ("asked", "expected"),
     [
         (["all"], list(SUBSETS)),
-        (["!nvml"], ["system", "kernel", "pci", "driver", "persistence"]),
+        (["!nvml"], ["system", "kernel", "pci", "driver", "persistence", "cuda", "nccl"]),
         (["pci"], ["system", "pci"]),
         (["driver"], ["system", "kernel", "pci", "driver"]),
-        (["all", "!persistence"], ["system", "kernel", "pci", "driver", "nvml"]),
+        (["cuda"], ["system", "cuda"]),
+        (["all", "!persistence"], ["system", "kernel", "pci", "driver", "nvml", "cuda", "nccl"]),
     ],
 )
 def test_what_a_subset_needs_comes_with_it(asked, expected):
