@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.cuda_plan import cuda_plan
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_verification import deviations
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.nccl_plan import nccl_plan
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.stack_wants import wants_of
 
 Plan = dict[str, Any]
@@ -25,16 +26,8 @@ def plans_of(facts: dict[str, Any], stack: dict[str, Any], wants: dict[str, dict
     return {
         "nvidia_driver": stack.get("driver") or {},
         "cuda": cuda_plan(facts, stack, wants["cuda"]),
-        "nccl": _nccl_plan(facts, stack, wants["nccl"]),
+        "nccl": nccl_plan(facts, stack, wants["nccl"]),
     }
-
-
-def _nccl_plan(facts: dict[str, Any], stack: dict[str, Any], wants: dict[str, Any]) -> Plan:
-    try:
-        from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.nccl_plan import nccl_plan
-    except ImportError:
-        return {"idle": True, "findings": []}
-    return nccl_plan(facts, stack, wants)
 
 
 def pending(facts: dict[str, Any], plans: dict[str, Plan]) -> list[str]:

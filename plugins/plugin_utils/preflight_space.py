@@ -42,7 +42,7 @@ MODULES_PER_KERNEL = 120
 INITRAMFS = Need("/boot", 16, "a new initramfs")
 TOOLKIT_PACKAGES = {
     "repository": (
-        Need("/usr", 7000, "CUDA {releases}", "installed"),
+        Need("/usr/local", 7000, "CUDA {releases}", "installed"),
         Need("{archives}", 3600, "CUDA's packages while they are fetched", "download"),
     ),
     "distribution": (
@@ -59,6 +59,11 @@ NCCL = (
     Need("{archives}", 250, "NCCL's packages while they are fetched", "download"),
 )
 
+HPC_SDK = (
+    Need("/opt", 13000, "NVIDIA's HPC SDK", "installed"),
+    Need("{archives}", 5000, "the HPC SDK's packages while they are fetched", "download"),
+)
+
 
 def space(facts: dict[str, Any], plans: dict[str, dict[str, Any]], pending: list[str]) -> list[dict[str, Any]]:
     """Rows for the module `preflight`: ``{path, mib, reason, of, part, copy_of}``."""
@@ -70,7 +75,8 @@ def space(facts: dict[str, Any], plans: dict[str, dict[str, Any]], pending: list
     if "cuda" in pending:
         rows += _cuda(plans["cuda"], archives)
     if "nccl" in pending and plans["nccl"].get("packages"):
-        rows += [_row(need, "nccl", archives=archives) for need in NCCL]
+        needs = HPC_SDK if plans["nccl"].get("method") == "hpcsdk" else NCCL
+        rows += [_row(need, "nccl", archives=archives) for need in needs]
     return rows
 
 
