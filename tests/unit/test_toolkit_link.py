@@ -43,7 +43,7 @@ class Host(FakeSystem):
             self.links["/etc/alternatives/cuda"] = words[2]
         elif words[0] == "--remove":
             self.choices.pop(words[2])
-            left = max(self.choices, key=self.choices.get) if self.choices else None
+            left = max(self.choices, key=lambda path: self.choices[path]) if self.choices else None
             self.links.update({"/etc/alternatives/cuda": left} if left else {})
             if not left:
                 self.links = {}
