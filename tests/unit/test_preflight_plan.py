@@ -116,6 +116,17 @@ def test_a_toolkit_s_runfile_needs_room_for_itself_and_for_what_it_unpacks():
     assert found["arguments"]["transactions"] == []
 
 
+@pytest.mark.parametrize(("method", "folder"), [("repository", "/usr"), ("hpcsdk", "/opt")])
+def test_nccl_is_asked_for_beside_a_driver_that_is_there(method, folder):
+    stack = stack_of(converged())
+    stack["nccl"] = {"wanted": True, "method": method, "version": "2.23.4", "package": "2.23.4-1+cuda12.6"}
+    found = preflight_plan(converged(), stack, {"nccl": {"version": "2.23.4", "hpcsdk_package": "nvhpc-26-1"}})
+    (row,) = found["arguments"]["transactions"]
+    assert (found["pending"], row["name"], row["after_driver"]) == (["nccl"], "nccl", False)
+    assert row["packages"] == (["libnccl2=2.23.4-1+cuda12.6"] if method == "repository" else ["nvhpc-26-1"])
+    assert room(found, folder)
+
+
 @pytest.mark.parametrize(
     ("platform", "folder"), [("debian-12", "/var/cache/apt/archives"), ("rocky-9", "/var/cache/dnf")]
 )
