@@ -24,7 +24,7 @@ def run(*argv: str) -> str:
 
 def module(name: str, **options: object) -> dict:
     argv = ("ansible", "localhost", "-m", f"gpufleet.nvidia.{name}", "-e", "ansible_python_interpreter=python3")
-    return json.loads(run(*argv, "-a", json.dumps(options)).split("=>", 1)[1])
+    return json.loads(run(*argv, *(["-a", json.dumps(options)] if options else [])).split("=>", 1)[1])
 
 
 @pytest.fixture(scope="module")
