@@ -65,7 +65,7 @@ def make(wanted: Wanted, tree: Path) -> Record:
     home = folder(wanted.name)
     home.mkdir(parents=True)
     if wanted.is_machine:
-        glue.make(wanted.name, wanted.address, tree, home)
+        glue.make(wanted.name, tree, home)
         return save(Record(**wanted._asdict(), image=str(tree), pid=None, started=None))
     for other in every():
         packages.collect(other.release, folder(other.name) / "archives")

@@ -135,7 +135,7 @@ def test_what_belongs_to_one_host_is_packed_as_roots(tmp_path: Path, monkeypatch
     monkeypatch.setattr(emulator, "VARIABLES", tmp_path / "KEY")
     home = tmp_path / "home"
     home.mkdir()
-    glue.make("sb1", "127.0.10.9", tmp_path, home)
+    glue.make("sb1", tmp_path, home)
     archive = emulator.belongings(home)
     assert archive.stat().st_mode & 0o777 == 0o600
     with tarfile.open(archive) as tar:

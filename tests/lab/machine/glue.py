@@ -9,7 +9,7 @@ from tests.lab import keys
 from tests.lab.machine import disk, emulator, guest
 
 
-def make(name: str, address: str, image: Path, home: Path) -> None:
+def make(name: str, image: Path, home: Path) -> None:
     """Gives the host a disk, a variable store of its own and what belongs to it alone."""
     disk.overlay(image, emulator.disk(home))
     shutil.copyfile(emulator.VARIABLES, emulator.variables(home))
