@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: cuda_plan
 short_description: Decides how a host gets its CUDA toolkits, and what stands in the way
-version_added: 0.2.0
+version_added: 0.1.0
 author: gpufleet.nvidia contributors (@gpufleet)
 description:
   - Takes the facts of a host, the stack that was chosen for it and the wants of its owner, and gives one plan for the

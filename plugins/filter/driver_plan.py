@@ -148,7 +148,7 @@ _value:
       type: list
       elements: str
     upgrade:
-      description: Whether an installed driver moves to the newest version, because it may or because something needs it.
+      description: Whether an installed driver moves to the newest version, because it may or must.
       type: bool
     hold:
       description: Whether the versions are held.

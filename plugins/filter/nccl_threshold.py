@@ -11,8 +11,8 @@ short_description: Says which bus bandwidth the GPUs of a host must reach togeth
 version_added: 0.1.0
 author: gpufleet.nvidia contributors (@gpufleet)
 description:
-  - Looks up what such a host was measured with, by its boards, their number and their links, and takes most of it as the
-    threshold for an all_reduce at 1 GiB.
+  - Looks up what such a host was measured with, by its boards, their number and their links, and takes most of it as
+    the threshold for an all_reduce at 1 GiB.
 options:
   _input:
     description: The facts that P(gpufleet.nvidia.gpu_facts#module) sets, C(ansible_facts['nvidia']).

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: preflight_plan
 short_description: Decides what to look for on a host before its first change
-version_added: 0.2.0
+version_added: 0.1.0
 author: gpufleet.nvidia contributors (@gpufleet)
 description:
   - Takes the facts of a host, the stack that was resolved for it and the declared variables, and says which roles

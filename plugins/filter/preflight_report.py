@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: preflight_report
 short_description: Makes one sorted report of everything that was found about a host
-version_added: 0.2.0
+version_added: 0.1.0
 author: gpufleet.nvidia contributors (@gpufleet)
 description:
   - Sorts findings of the resolver, of the roles' plans and of the host, each text once, and leaves out a guess from the

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: preflight_variables
 short_description: Finds misspelt variables of all roles at once
-version_added: 0.2.0
+version_added: 0.1.0
 author: gpufleet.nvidia contributors (@gpufleet)
 description:
   - Compares names of variables with the options and outputs of every role of this collection whose prefix they carry.

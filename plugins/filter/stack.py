@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: stack
 short_description: Chooses driver, CUDA, NCCL and vLLM that fit together and fit a host's GPUs, with every reason
-version_added: 0.2.0
+version_added: 0.1.0
 author: gpufleet.nvidia contributors (@gpufleet)
 description:
   - Takes the facts of a host and what is wanted of it, and gives one coherent stack, or what is in the way of one.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: stack_table
 short_description: Turns the stacks of a fleet into one table for a person
-version_added: 0.2.0
+version_added: 0.1.0
 author: gpufleet.nvidia contributors (@gpufleet)
 description:
   - Gives the lines of a table with one row for each host, and below it what each host must know.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: wants
 short_description: Collects the declared variables of this collection's roles for a host
-version_added: 0.2.0
+version_added: 0.1.0
 author: gpufleet.nvidia contributors (@gpufleet)
 description:
   - Gives one dictionary with an entry for each role of this collection, and in it every variable in scope that is an

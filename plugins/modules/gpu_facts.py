@@ -122,10 +122,11 @@ ansible_facts:
           returned: subset driver
         cuda:
           description:
-            - C(toolkits), each with C(release) (12.6), C(version) (12.6.85), C(path), C(nvcc), C(source) (V(repository),
-              V(distribution), V(runfile), V(unknown)) and C(package); C(default), the toolkit that
-              C(/usr/local/cuda) means, with C(path), C(release) and C(alternatives); C(packages) with C(name),
-              C(version) and C(held).
+            - C(toolkits), each with C(release) (12.6), C(version) of the compiler (12.6.85), C(update) (12.6.3),
+              C(path), C(nvcc), C(source) (V(repository), V(distribution), V(runfile), V(unknown)) and C(package);
+              C(default), the toolkit that C(/usr/local/cuda) means, with C(path), C(release) and C(alternatives);
+              C(packages) with C(name), C(version) and C(held); C(files), the SHA-256 by path of the files that the
+              role cuda writes.
           type: dict
           returned: subset cuda
         nccl:

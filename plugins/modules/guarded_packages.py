@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: guarded_packages
 short_description: Packages beside the NVIDIA driver, never the driver itself
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Installs, holds and removes packages that live beside the driver, such as the CUDA toolkit, cuDNN and NCCL.
   - The transaction is simulated first. It is refused when it would install, move or remove anything of the NVIDIA

@@ -90,7 +90,7 @@ options:
   factor:
     description: How many times larger each next size is.
     type: int
-    default: 4
+    default: 2
   iterations:
     description: Measured repetitions of each size.
     type: int
@@ -265,7 +265,7 @@ ARGUMENT_SPEC = {
     "devices": {"type": "list", "elements": "str", "default": []},
     "min_bytes": {"type": "str", "default": "8M"},
     "max_bytes": {"type": "str", "default": "1G"},
-    "factor": {"type": "int", "default": 4},
+    "factor": {"type": "int", "default": 2},
     "iterations": {"type": "int", "default": 20},
     "warmup": {"type": "int", "default": 5},
     "datatype": {"type": "str", "default": "float"},

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: nvcc_proof
 short_description: Shows that a CUDA toolkit compiles, and that the GPUs run what it made
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Asks a toolkit's C(nvcc) for its release, compiles a small program of this collection with it, and runs it on every
     GPU when O(run=true). The program adds two vectors, and the host checks the result.

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: preflight
 short_description: Finds what would stop a change half way, all of it at once
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Looks at a host for everything that would stop the roles of this collection, and returns all of it as findings.
     Nothing is changed, and one finding never hides another.

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: runfile
 short_description: NVIDIA's .run files for a driver, a vGPU manager, a GRID driver or a CUDA toolkit
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Installs and removes what a C(.run) file of NVIDIA's holds, without questions, and only when it is not there yet.
   - The version is known from O(version) or from the name that NVIDIA gave the file, so that a second run downloads,

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: toolkit_link
 short_description: The toolkit that /usr/local/cuda means, by alternatives
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Registers toolkits as choices of an alternative and sets the one that the link means, as NVIDIA's packages do.
   - A link that points to a toolkit directly, as NVIDIA's runfile leaves it, becomes one of the alternatives system. A

@@ -21,7 +21,7 @@ def _table() -> dict[str, Any]:
 
 
 def nccl_threshold(facts: dict[str, Any], gpus: int | None = None) -> float | None:
-    """GB/s at 1 GiB below which an all_reduce over *gpus* GPUs of the host is too slow; None: no such host was measured.
+    """GB/s at 1 GiB below which an all_reduce over *gpus* GPUs is too slow; None: no such host was measured.
 
     :param facts: ``ansible_facts['nvidia']`` with the subsets pci and nvml
     :param gpus: how many GPUs take part; None: all of the host's

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, gpufleet.nvidia contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Versions as NVIDIA writes them: numbers between dots, some with leading zeros, some with two parts and some with three."""
+"""Versions as NVIDIA writes them: numbers between dots, some with leading zeros, in two parts or in three."""
 
 from __future__ import annotations
 
