@@ -11,6 +11,7 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.catalogue import C
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_findings import error, listed, note, warning
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_gpus import Gpu, is_alpha
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_selection import Choice, branch_of
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.versions import version_key
 
 Findings = list[dict[str, str]]
 NEEDED = {"system": "system", "kernel": "kernel", "pci": "pci", "driver": "driver"}
@@ -117,7 +118,8 @@ def foreign_findings(facts: dict[str, Any], platform: dict[str, Any], wants: dic
         or (driver.get("install") or {}).get("method") not in ("packages", "mixed")
     ):
         return []
-    versions = {row["version"] for row in (driver.get("on_disk") or {}).values() if row and row.get("version")}
+    rows = [row["version"] for row in (driver.get("on_disk") or {}).values() if row and row.get("version")]
+    versions = {version for version in rows if version_key(version)}
     offers = [(row["branch"], row["branch_min"]) for row in platform["offers"]]
     foreign = sorted(
         version

@@ -21,6 +21,7 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.stack_cuda import 
     auto_release,
     guest_method_findings,
     method_of,
+    repository_findings,
     rows_of,
 )
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.stack_cuda_findings import (
@@ -139,7 +140,9 @@ def _cuda(
     method = method_of(host, wants.cuda, chosen) if chosen else None
     result.update(releases=rows_of(chosen, driver), method=method)
     found += [*mode_findings(host, chosen, driver)]
-    found += guest_method_findings(host, wants.cuda, method, chosen) if method else []
+    if method:
+        found += guest_method_findings(host, wants.cuda, method, chosen)
+        found += repository_findings(host, wants.cuda, method, chosen)
     return result, " ".join(reasons) or "CUDA: nothing that is asked for can be had.", found
 
 

@@ -44,7 +44,7 @@ def card_findings(host: Host, rows: list[Release]) -> Findings:
             found.append(
                 warning(
                     "cuda_older_than_gpu",
-                    f"CUDA {row.name} came before {cards}; its compiler ends with compute capability {row.high}:"
+                    f"CUDA {row.name} came before {cards}, and its compiler does not have their compute capability:"
                     " programs run there only by just-in-time compilation of the PTX that they carry. Ask for a newer"
                     " CUDA.",
                     source,

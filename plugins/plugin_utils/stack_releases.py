@@ -22,6 +22,7 @@ class Release(NamedTuple):
     branch: int | None
     low: str | None
     high: str | None
+    without: list[str]
     src: list[str]
 
 
@@ -40,7 +41,15 @@ def release_of(name: str, update: str | None, catalogue: Catalogue) -> Release:
     cards = row.get("compute_capabilities") or {}
     src = list(dict.fromkeys([*row["src"], *(major["src"] if major else [])]))
     return Release(
-        name, update, floor, driver, row.get("new_features_from_branch"), cards.get("min"), cards.get("max"), src
+        name=name,
+        update=update,
+        floor=floor,
+        driver=driver,
+        branch=row.get("new_features_from_branch"),
+        low=cards.get("min"),
+        high=cards.get("max"),
+        without=cards.get("without", []),
+        src=src,
     )
 
 
@@ -55,11 +64,11 @@ def is_dropped(release: Release, card: Card, catalogue: Catalogue) -> bool:
 
 
 def is_newer_card(release: Release, card: Card) -> bool:
-    """Whether the card came after the release: its programs run there only by just-in-time compilation."""
+    """Whether the compiler does not have the card yet: programs run there only by just-in-time compilation."""
     if not release.high or not card.possible:
         return False
     high = version_key(release.high)
-    return all(version_key(one) > high for one in card.possible)
+    return all(version_key(one) > high or one in release.without for one in card.possible)
 
 
 def possible(host: Host, rows: list[Driver]) -> list[Release]:
@@ -83,7 +92,9 @@ def mode_of(release: Release, driver: Driver | None) -> str | None:
     """``full``: all features; ``minor_version``: with limits; ``older``: the driver is too old; None: no driver."""
     if driver is None:
         return None
+    least = release.driver or release.branch
+    if least is not None and driver.reaches(least):
+        return "full"  # the first releases of a major need less than its floor
     if not driver.reaches(release.floor):
         return "older"
-    least = release.driver or release.branch
-    return "full" if least is None or driver.reaches(least) else "minor_version"
+    return "full" if least is None else "minor_version"

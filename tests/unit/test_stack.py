@@ -8,6 +8,9 @@ import pytest
 
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.catalogue import load
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.stack import stack
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.stack_host import Driver
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.stack_releases import mode_of, release_of
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.versions import version_key
 from tests.unit.captured import fixture
 from tests.unit.golden.hosts import PLATFORMS, card, codes, driver, host, module, package, text_of
 
@@ -203,3 +206,24 @@ def test_a_resolved_driver_is_the_plan_of_the_driver_s_own_filter(platform):
 
     facts = host(platform, "a100")
     assert stack(facts, {})["driver"] == {"fixed": False, **driver_plan(facts, {})}
+
+
+def test_a_cuda_that_the_repository_of_the_distribution_lacks_comes_as_a_runfile():
+    facts = host("debian-12", "p40")
+    assert stack(facts, {"cuda": "12.1"})["cuda"]["method"] == "runfile", "Debian 12's begins with 12.3"
+    result = stack(facts, {"cuda": {"versions": ["12.1"], "method": "repository"}})
+    text = text_of(result, "cuda_not_in_repository")
+    assert "Debian 12 has no CUDA 12.1" in text and "12.3" in text and "cuda_runfiles" in text
+    mirror = {"versions": ["12.1"], "method": "repository", "repository_url": "https://mirror.example"}
+    assert "cuda_not_in_repository" not in codes(stack(facts, {"cuda": mirror})), "what a mirror has is its owner's"
+
+
+def test_a_compute_capability_that_a_compiler_leaves_out_between_its_ends_counts_as_newer():
+    release = release_of("12.9", None, CATALOGUE)
+    assert "10.7" in release.without and release.low == "5.0" and release.high == "12.1"
+
+
+def test_the_first_releases_of_a_major_need_less_than_its_floor():
+    release = release_of("11.0", None, CATALOGUE)
+    oldest = min(filter(None, CATALOGUE.cuda["releases"]["11.0"]["updates"].values()), key=version_key)
+    assert mode_of(release._replace(driver=oldest), Driver(oldest, None)) == "full"
