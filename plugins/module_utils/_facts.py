@@ -75,20 +75,29 @@ def probe(system, subsets, timeout=60):
     """What a facts module returns, of the machine and with the Python that it runs on; nothing is changed."""
     python = f"{sys.version_info[0]}.{sys.version_info[1]}"
     user = {"python": python, "interpreter": sys.executable, "machine": os.uname().machine, "user_id": os.getuid()}
-    return {"changed": False, "ansible_facts": {"nvidia": gather(system, subsets, timeout=timeout, **user)}}
+    found = gather(system, subsets, timeout=timeout, glibc=glibc(), **user)
+    return {"changed": False, "ansible_facts": {"nvidia": found}}
 
 
-def gather(system, subsets, python, interpreter, machine, user_id, timeout):
+def glibc():
+    """The version of the C library, such as ``2.36``; None where it is another one than GNU's."""
+    try:
+        return (os.confstr("CS_GNU_LIBC_VERSION") or "").partition("glibc ")[2] or None
+    except (OSError, ValueError):
+        return None
+
+
+def gather(system, subsets, python, interpreter, machine, user_id, timeout, glibc=None):
     """``ansible_facts['nvidia']``; see RETURN of gpu_facts for its shape.
 
     :param python: version of the Python that runs; :param interpreter: its path; :param machine: the processor's name
-    :param timeout: seconds that NVML may take
+    :param timeout: seconds that NVML may take; :param glibc: version of the C library, where it is GNU's
     """
     names = wanted(subsets)
     patient = Patience(system)
     facts = {"gathered": names, "partial": patient.partial}
     if "system" in names:
-        facts["system"] = {**os_facts.observe(system, python, user_id), "machine": machine}
+        facts["system"] = {**os_facts.observe(system, python, user_id), "machine": machine, "glibc": glibc}
         facts["repositories"] = apt_sources.observe(system) if facts["system"]["package_manager"] == "apt" else []
     if "kernel" in names:
         facts["kernel"] = kernel.observe(system)

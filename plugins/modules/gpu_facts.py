@@ -71,7 +71,7 @@ ansible_facts:
       returned: always
       contains:
         system:
-          description: Distribution, package and service manager, container, hypervisor, Secure Boot state, boot id.
+          description: Distribution, package and service manager, container, hypervisor, Secure Boot, boot id, glibc.
           type: dict
           returned: subset system
         repositories:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.gpufleet.nvidia.plugins.module_utils._facts import SUBSETS, gather, wanted
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._facts import SUBSETS, gather, glibc, wanted
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import CommandTimeout, NvidiaError
 from tests.unit.captured import fixture
 from tests.unit.fake_system import FakeSystem
@@ -69,6 +70,7 @@ def machine_with_two_h200():
 
 def test_the_same_machine_gives_the_facts_that_the_real_one_gave():
     facts = gather(machine_with_two_h200(), ["all"], **RUNS_ON)
+    assert facts["system"].pop("glibc") is None, "nobody said on which one it runs"
     for part in ("pci", "gpus", "nvml", "driver", "nouveau", "kernel", "place", "coherence", "partial", "system"):
         assert facts[part] == REAL[part], part
 
@@ -136,3 +138,7 @@ def test_a_program_that_takes_too_long_leaves_a_gap_with_its_reason(manager):
 def test_an_unknown_subset_is_refused_with_the_known_ones():
     with pytest.raises(NvidiaError, match=r"pcie.*nvml"):
         wanted(["pcie"])
+
+
+def test_the_version_of_the_c_library_is_a_number_or_nothing():
+    assert glibc() is None or re.fullmatch(r"2\.\d+", glibc())
