@@ -26,13 +26,15 @@ def held(host) -> set[str]:
 
 
 def driver_packages(host) -> dict[str, str]:
-    """Installed packages that are built from a source of NVIDIA's driver, with their versions."""
+    """Installed packages built from a source of NVIDIA's driver (not of the CUDA toolkit), with their versions."""
     rows = host.check_output(
         r"dpkg-query -W -f '${Package}\t${Version}\t${source:Package}\t${db:Status-Status}\n'"
     ).splitlines()
     split = [row.split("\t") for row in rows]
     return {
-        name: version for name, version, source, state in split if source.startswith("nvidia-") and state == "installed"
+        name: version
+        for name, version, source, state in split
+        if source.startswith("nvidia-") and source != "nvidia-cuda-toolkit" and state == "installed"
     }
 
 

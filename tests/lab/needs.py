@@ -14,6 +14,7 @@ PROGRAMS = {
     "/usr/bin/mmdebstrap": "mmdebstrap",
     "/usr/bin/systemd-nspawn": "systemd-container",
     "/usr/bin/gcc": "gcc",
+    "/usr/bin/gpg": "gnupg",
     "/usr/bin/makeself": "makeself",
     "/usr/include/stdio.h": "libc6-dev",
     "/usr/bin/ssh": "openssh-client",
