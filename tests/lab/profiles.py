@@ -16,7 +16,7 @@ IDS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")
 ID = re.compile(r"[0-9a-f]{4}")
 CLASS = re.compile(r"0x[0-9a-f]{6}")
 UUID = re.compile(r"GPU-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-PROFILE_KEYS = {"description", "nouveau", "gpus", "devices", "driver", "build"}
+PROFILE_KEYS = {"description", "nouveau", "gpus", "devices", "driver", "build", "virtual"}
 GPU_KEYS = {
     *("address", "name", "architecture", "device", "subsystem", "class", "numa_node", "iommu_group", "irq", "gsp"),
     *("sriov_totalvfs", "dma_bits", "branches", "flavours", "nouveau", "compute_capability", "uuid", "link", "bars"),
@@ -25,7 +25,7 @@ GPU_KEYS = {
 NVML_KEYS = {
     *("brand", "memory_total", "memory_reserved", "memory_used", "serial", "vbios", "board_part_number", "temperature"),
     *("power_limit_watts", "power_default_limit_watts", "power_min_limit_watts", "power_max_limit_watts"),
-    *("power_usage_watts", "ecc", "mig", "nvlinks", "processes", "virtualization_mode", "persistence_mode"),
+    *("power_usage_watts", "ecc", "mig", "nvlinks", "processes", "virtualization_mode", "persistence_mode", "licence"),
 }
 
 
@@ -48,6 +48,7 @@ def gpu_faults(gpu: dict[str, Any]) -> list[str]:
         "branches": set(gpu.get("branches", {})) == {"first", "last"},
         "nvml.brand": nvml.get("brand") in nvml_state.BRANDS,
         "nvml.memory_total": isinstance(nvml.get("memory_total"), int),
+        "nvml.licence": (nvml.get("licence") or {"feature": "vgpu"}).get("feature") in nvml_state.LICENCE_FEATURES,
         "nvml.virtualization_mode": nvml.get("virtualization_mode", "none") in nvml_state.VIRTUALIZATION,
     }
     faults = [f"{key} of {gpu.get('address')} is missing or malformed" for key, good in checks.items() if not good]

@@ -14,7 +14,7 @@ from tests.lab.places import SIMULATOR, STAND_INS
 
 HOME = "usr/lib/gpu-simulator"
 LIBRARIES = {
-    "nvml_stand_in.so": ["nvml_stand_in.c", "nvml_cards.c"],
+    "nvml_stand_in.so": ["nvml_stand_in.c", "nvml_cards.c", "nvml_licence.c"],
     "nvcfg_stand_in.so": ["nvcfg_stand_in.c"],
     "kernel_stand_in.so": ["kernel_stand_in.c"],
 }

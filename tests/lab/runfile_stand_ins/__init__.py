@@ -20,6 +20,7 @@ STORE = CACHE / "runfile-stand-ins"
 def digest() -> str:
     """Gives a name for everything that the stand-ins are made of."""
     sources = sorted(path for path in HERE.iterdir() if path.suffix in (".py", ".sh", ".c", ".h"))
+    sources += sorted(payload.GRIDD.glob("*_stand_in.py"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
 
 

@@ -223,7 +223,8 @@ done
 [ -n "$opengl" ] && lay libraries/libnvidia-glcore.so "$LIBRARIES/libnvidia-glcore.so.$VERSION" 755
 case $FLAVOURING in
 grid)
-    lay daemon_stand_in.sh /usr/bin/nvidia-gridd 755
+    lay gridd_daemon_stand_in.py /usr/bin/nvidia-gridd 755
+    lay gridd_smi_stand_in.py /usr/bin/nvidia-smi 755
     mkdir -p /etc/nvidia && lay gridd.conf.template /etc/nvidia/gridd.conf.template 644 ;;
 vgpu_manager)
     lay daemon_stand_in.sh /usr/bin/nvidia-vgpud 755

@@ -11,6 +11,7 @@ from typing import Any
 from tests.lab.runfile_stand_ins.kinds import CUDA, MACHINE, StandIn
 
 HERE = Path(__file__).resolve().parent
+GRIDD = HERE.parent / "gridd_stand_in"
 MODULES = ("nvidia", "nvidia-modeset", "nvidia-uvm", "nvidia-drm")
 LIBRARIES = ("libnvidia-ml", "libcuda", "libnvidia-cfg", "libnvidia-ptxjitcompiler", "libnvidia-glcore")
 TREES = {"kernel": "NVIDIA", "kernel-open": "Dual MIT/GPL"}
@@ -39,6 +40,8 @@ def fill_driver(wanted: StandIn, tree: Path, run: Callable[..., Any]) -> None:
     write(tree / "nvidia-installer", filled("driver_installer_stand_in.sh", values), 0o755)
     write(tree / "daemon_stand_in.sh", filled("daemon_stand_in.sh", values), 0o755)
     write(tree / "gridd.conf.template", "# A stand-in for NVIDIA's template.\n#ServerAddress=\nFeatureType=0\n")
+    for program in ("daemon", "smi"):
+        write(tree / f"gridd_{program}_stand_in.py", (GRIDD / f"{program}_stand_in.py").read_text("utf-8"), 0o755)
     for folder, licence in TREES.items():
         source = tree / folder
         source.mkdir()

@@ -45,6 +45,8 @@ def boot() -> int:
     release = machine.kernel()
     present.mount_all()
     present.hide_container()
+    if host["profile"].get("virtual"):
+        present.show_processor()
     running = f"{release}\n" if release else (present.OUTER / "osrelease").read_text()
     (present.TREE / "osrelease").write_text(running)
     show(host, at_boot(host["profile"], machine.disk(release), given_module(host)))

@@ -21,6 +21,8 @@ BRANDS = {
     "nvidia_rtx": 13,
     "nvidia": 14,
 }
+# What a vGPU or a passed-through card can be licensed for, by NVML's codes.
+LICENCE_FEATURES = {"vgpu": 1, "nvidia_rtx": 2, "gaming": 3, "compute": 4}
 VIRTUALIZATION = {"none": 0, "passthrough": 1, "vgpu": 2, "host_vgpu": 3, "host_vsga": 4}
 
 
@@ -63,6 +65,9 @@ def gpu_keys(gpu: dict[str, Any], index: int, minors: dict[str, int]) -> dict[st
             keys[f"{name}_current"], keys[f"{name}_pending"] = (
                 int(nvml[name][when]) for when in ("current", "pending")
             )
+    if nvml.get("licence"):
+        keys["licence_feature"] = LICENCE_FEATURES[nvml["licence"]["feature"]]
+        keys["licence_product"] = nvml["licence"]["product"]
     for link in nvml.get("nvlinks", []):
         keys[f"nvlink.{link['link']}.state"] = int(link.get("active", True))
         if link.get("peer"):

@@ -66,6 +66,17 @@ def mount_all() -> None:
             bind(TREE / name, target)
 
 
+def show_processor() -> None:
+    """The processor of a virtual machine tells that there is a hypervisor; that of the outer machine may not."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines(keepends=True)
+    told = [
+        line.replace("\n", " hypervisor\n") if line.startswith("flags") and "hypervisor" not in line.split() else line
+        for line in lines
+    ]
+    write(TREE / "cpuinfo", "".join(told))
+    bind(TREE / "cpuinfo", "/proc/cpuinfo")
+
+
 def hide_container() -> None:
     """The host plays a whole machine, so what names the container that it runs in is covered as well."""
     words = Path("/proc/1/environ").read_bytes().split(b"\0")
