@@ -26,6 +26,7 @@ def is_here(arguments: dict[str, Any], remote: bool) -> bool:
 class ActionModule(ActionBase):
     """Asks the module first; most runs end there, with nothing to do."""
 
+    module = MODULE
     TRANSFERS_FILES = True
     _requires_connection = True
 
@@ -35,7 +36,7 @@ class ActionModule(ActionBase):
         if arguments.pop("transferred", None):
             raise AnsibleActionFail("transferred is set by this plugin, not by playbooks. Leave it out.")
         try:
-            result.update(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars))
+            result.update(self._execute_module(module_name=self.module, module_args=arguments, task_vars=task_vars))
             if result.pop("transfer", False):
                 result.update(self._with_file(arguments, task_vars))
         finally:
@@ -56,7 +57,7 @@ class ActionModule(ActionBase):
         self._transfer_file(source, remote)
         self._fixup_perms2((folder, remote))
         arguments = {**arguments, "transferred": remote}
-        answer: dict[str, Any] = self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars)
+        answer: dict[str, Any] = self._execute_module(module_name=self.module, module_args=arguments, task_vars=task_vars)
         return answer
 
     def _local_file(self, src: str) -> str:
