@@ -51,12 +51,13 @@ EXTENDED_USAGES = {
 Certificate = namedtuple(
     "Certificate",
     "der sha1 sha256 subject issuer serial not_before not_after ski is_ca key_usage extended_key_usage key_bits"
-    " common_name",
+    " common_name issuer_name",
 )
 Certificate.__doc__ = """der: bytes. sha1, sha256, serial, ski: small hexadecimal digits without colons (ski None: it
 has none). subject, issuer: ``O=Debian, CN=…``. not_before, not_after: ``2031-05-03T10:00:00Z``. key_usage: list, None:
 no such extension (any use). extended_key_usage: the same, a purpose without a name is its identifier. key_bits: int,
-None: neither RSA nor a common curve. common_name: of the subject, None: it has none."""
+None: neither RSA nor a common curve. common_name: of the subject, None: it has none.
+issuer_name: what a module's signature calls the issuer, None: it has no name."""
 
 
 def to_der(data):
@@ -122,6 +123,7 @@ def _read(data):
         extended_key_usage=_extended(extensions.get(EXTENDED)),
         key_bits=_key_bits(key),
         common_name=dict(names).get("CN"),
+        issuer_name=called(name(issuer)),
     )
 
 
@@ -139,6 +141,11 @@ def name(found):
 def written(pairs):
     """A distinguished name for people."""
     return ", ".join(f"{kind}={value}" for kind, value in pairs)
+
+
+def called(pairs):
+    """The common name of a distinguished name, all of it where there is none, None where it is empty."""
+    return dict(pairs).get("CN") or written(pairs) or None
 
 
 def time(found):

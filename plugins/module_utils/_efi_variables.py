@@ -38,6 +38,11 @@ def value(system, name):
     return None if data is None or len(data) < ATTRIBUTES else data[ATTRIBUTES:]
 
 
+def there(system, name):
+    """Whether a variable exists, which a look at the folder tells also where it cannot be read."""
+    return system.exists(path(name)) or system.exists(f"{MOK_VARIABLES}/{name}")
+
+
 def mirrored(system, name):
     """A variable of shim's as it was at the last boot, or None."""
     data = system.read_bytes(f"{MOK_VARIABLES}/{name}")

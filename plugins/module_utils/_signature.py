@@ -66,8 +66,7 @@ def _signer(message):
     found = {"signed": True, "signer": None, "serial": None, "hash": HASHES.get(digest, digest), "key_id": None}
     if who.tag == der.SEQUENCE:
         issuer, serial = (der.pick(der.inside(who), place) for place in range(2))
-        names = certificate.name(issuer)
-        signer = dict(names).get("CN") or certificate.written(names) or None
+        signer = certificate.called(certificate.name(issuer))
         return {**found, "signer": signer, "serial": der.hexadecimal(der.number(serial))}
     return {**found, "key_id": who.body.hex()}  # sign-file -k: the subject key identifier
 
