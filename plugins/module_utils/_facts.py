@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _apt_sources as apt_sources
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _cuda as cuda
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _driver as driver
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _grid as grid
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _gridd_facts as gridd
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _kernel as kernel
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _nccl as nccl
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _nvml as nvml
@@ -24,7 +26,7 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import Com
 
 TIMED_OUT = 124
 
-SUBSETS = ("system", "kernel", "pci", "driver", "nvml", "persistence", "cuda", "nccl")
+SUBSETS = ("system", "kernel", "pci", "driver", "nvml", "persistence", "cuda", "nccl", "gridd")
 NEEDS = {
     "kernel": ("system",),
     "pci": ("system",),
@@ -33,9 +35,10 @@ NEEDS = {
     "persistence": ("system",),
     "cuda": ("system",),
     "nccl": ("system",),
+    "gridd": ("system",),
 }
-# Comes along as well, but can be left out: without NVML nobody knows the mode that the GPUs are in.
-TAKES_ALONG = {"persistence": ("kernel", "pci", "driver", "nvml")}
+# Comes along as well, but can be left out: without NVML nobody knows the GPUs' mode and licences.
+TAKES_ALONG = dict.fromkeys(("persistence", "gridd"), ("kernel", "pci", "driver", "nvml"))
 
 
 def wanted(subsets):
@@ -87,11 +90,12 @@ def glibc():
         return None
 
 
-def gather(system, subsets, python, interpreter, machine, user_id, timeout, glibc=None):
+def gather(system, subsets, python, interpreter, machine, user_id, timeout, glibc=None, clock=time.time):
     """``ansible_facts['nvidia']``; see RETURN of gpu_facts for its shape.
 
     :param python: version of the Python that runs; :param interpreter: its path; :param machine: the processor's name
     :param timeout: seconds that NVML may take; :param glibc: version of the C library, where it is GNU's
+    :param clock: gives the seconds since the epoch
     """
     names = wanted(subsets)
     patient = Patience(system)
@@ -118,6 +122,10 @@ def gather(system, subsets, python, interpreter, machine, user_id, timeout, glib
         facts["cuda"] = cuda.observe(patient, facts["system"]["package_manager"])
     if "nccl" in names:
         facts["nccl"] = nccl.observe(patient, facts["system"]["package_manager"])
+    if "gridd" in names:
+        answered, loaded = facts.get("nvml", {}).get("available", False), (facts.get("driver") or {}).get("loaded")
+        version = loaded["version"] if loaded else None
+        facts["gridd"] = gridd.observe(patient, facts.get("gpus", []), answered, version, clock)
     if "pci" in names:
         facts["place"] = place(
             facts["system"]["container"],

@@ -56,6 +56,24 @@ def ask_nvml():
                 rows.append({"pid": row.pid, "type": kind, "memory_mib": mib(row.usedGpuMemory)})
         return rows
 
+    def licensing(handle):
+        forms = (ask("nvmlDeviceGetGridLicensableFeatures" + form, handle) for form in ("_v4", "_v3"))
+        found, rows = next((one for one in forms if one is not None), None), []
+        if found is None:
+            return None
+        for row in found.gridLicensableFeatures[: found.licensableFeaturesCount]:
+            end = getattr(row, "licenseExpiry", None)  # _v3 knows no end
+            parts = [getattr(end, part) for part in ("year", "month", "day", "hour", "min", "sec")] if end else None
+            rows.append({
+                "code": row.featureCode,
+                "state": row.featureState,
+                "enabled": row.featureEnabled,
+                "product": text(row.productName),
+                "info": text(row.licenseInfo),
+                "expiry": {"status": end.status, "at": parts} if end else None,
+            })
+        return {"supported": bool(found.isGridLicenseSupported), "features": rows}
+
     def gpu(index):
         lost = handle = None
         try:
@@ -89,6 +107,7 @@ def ask_nvml():
             "power_limit_default_watts": watts(get("PowerManagementDefaultLimit")),
             "temperature_celsius": get("Temperature", getattr(n, "NVML_TEMPERATURE_GPU", 0)),
             "virtualization_mode": get("VirtualizationMode"),
+            "licensing": licensing(handle) if handle is not None else None,
             "nvlinks": {"active": len(links), "links": links},
             "processes": processes(handle) if handle is not None else [],
         }

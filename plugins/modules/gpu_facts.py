@@ -32,7 +32,8 @@ options:
     description:
       - What to read; what a subset needs comes with it. A name with C(!) before it is left out.
       - V(system) is the operating system; V(kernel) the kernels; V(pci) the cards; V(driver) modules, libraries and
-        packages; V(nvml) each GPU; V(persistence) the daemon; V(cuda) the CUDA toolkits; V(nccl) the NCCL libraries.
+        packages; V(nvml) each GPU; V(persistence) the daemon; V(cuda) the CUDA toolkits; V(nccl) the NCCL libraries;
+        V(gridd) the licence of a vGPU guest.
     type: list
     elements: str
     default: [all]
@@ -135,6 +136,12 @@ ansible_facts:
               C(path), C(version) and C(in_cache); C(default), the one that the linker gives a program.
           type: dict
           returned: subset nccl
+        gridd:
+          description:
+            - What M(gpufleet.nvidia.gridd_facts) documents in full. Without a licensing daemon and without a GPU that
+              needs a licence, C(present) is false, C(state) is V(not_applicable), and nothing was executed for it.
+          type: dict
+          returned: subset gridd
         coherence:
           description: One verdict, C(absent), C(coherent), C(needs_reload), C(needs_reboot) or C(broken), with reasons.
           type: dict

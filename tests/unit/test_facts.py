@@ -94,11 +94,12 @@ def test_a_machine_with_everything_starts_one_program():
     ("asked", "expected"),
     [
         (["all"], list(SUBSETS)),
-        (["!nvml"], ["system", "kernel", "pci", "driver", "persistence", "cuda", "nccl"]),
+        (["!nvml"], ["system", "kernel", "pci", "driver", "persistence", "cuda", "nccl", "gridd"]),
         (["pci"], ["system", "pci"]),
         (["driver"], ["system", "kernel", "pci", "driver"]),
         (["cuda"], ["system", "cuda"]),
-        (["all", "!persistence"], ["system", "kernel", "pci", "driver", "nvml", "cuda", "nccl"]),
+        (["all", "!persistence"], ["system", "kernel", "pci", "driver", "nvml", "cuda", "nccl", "gridd"]),
+        (["gridd"], ["system", "kernel", "pci", "driver", "nvml", "gridd"]),
     ],
 )
 def test_what_a_subset_needs_comes_with_it(asked, expected):
