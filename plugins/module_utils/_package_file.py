@@ -53,7 +53,7 @@ def wanted(params, kind):
 
 
 def ensure(params, system, fetch, *, apply):
-    """The result of the module `package_file`; see its RETURN. Only ``transfer``: the action plugin is to bring the file.
+    """The result of the module `package_file`; see its RETURN. Only ``transfer``: bring the file first.
 
     :param fetch: callable(address, path, timeout) that downloads
     """
@@ -147,8 +147,8 @@ def _refuse_other(asked, told, machine):
     name, version, for_machine = told
     if (name, version) != (asked.name, asked.version):
         raise NvidiaError(
-            f"{asked.file} holds {name} {version}, and {asked.name} {asked.version} was asked for. It was not installed,"
-            " and nothing was changed."
+            f"{asked.file} holds {name} {version}, and {asked.name} {asked.version} was asked for. It was not"
+            " installed, and nothing was changed."
         )
     if for_machine not in (machine, "all", "noarch"):
         raise NvidiaError(f"{asked.file} is for {for_machine}, and this host is {machine}. It was not installed.")

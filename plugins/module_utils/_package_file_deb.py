@@ -48,7 +48,9 @@ def describe(system, path):
 
     :raises NvidiaError: when it is no package, or is damaged
     """
-    told = system.run(["dpkg-deb", "--show", "--showformat=${Package}\\n${Version}\\n${Architecture}\\n", path], timeout=120)
+    told = system.run(
+        ["dpkg-deb", "--show", "--showformat=${Package}\\n${Version}\\n${Architecture}\\n", path], timeout=120
+    )
     words = told.out.split()
     if told.rc != 0 or len(words) != 3:
         look = describe_other(system.read_bytes(path, 4096) or b"")
@@ -81,8 +83,9 @@ def simulate(system, params, _manager, asked, path, before, apply):
     sentences = guard.refusals(rest, packages, ask.new_sources(system, rest), [asked.name])
     if rest.removes:
         sentences.append(
-            f"{asked.file} conflicts with what is installed: apt would remove {', '.join(sorted(rest.removes))}. Nothing"
-            " was changed. Remove that first if it is right, a driver with the role that installed it (state absent)."
+            f"{asked.file} conflicts with what is installed: apt would remove {', '.join(sorted(rest.removes))}."
+            " Nothing was changed. Remove that first if it is right, a driver with the role that installed it"
+            " (state absent)."
         )
     if sentences:
         raise NvidiaError("\n".join(sentences))
@@ -130,7 +133,9 @@ def plan_removal(system, params, _manager, names, before):
     alone = _removes(system, ["purge", "--allow-change-held-packages", *names])
     lost = sorted(set(alone) - set(names))
     if lost:
-        raise NvidiaError(f"{', '.join(lost)} need {', '.join(names)}, and would go with it. Remove them first if that is right.")
+        raise NvidiaError(
+            f"{', '.join(lost)} need {', '.join(names)}, and would go with it. Remove them first if that is right."
+        )
     orphans = _removes(system, ["autoremove"])
     stay = sorted({*orphans, *(name for name in params["keep"] if name in before)} - set(names))
     words = ["purge", "--allow-change-held-packages", "--auto-remove", *names, *(f"{name}+" for name in stay)]

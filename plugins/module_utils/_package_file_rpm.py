@@ -47,13 +47,15 @@ def describe(system, path):
 
     :raises NvidiaError: when it is no package, or is damaged
     """
-    told = system.run(["rpm", "-qp", "--nosignature", "--qf", "%{NAME}\\n%{VERSION}-%{RELEASE}\\n%{ARCH}\\n", path], timeout=120)
+    told = system.run(
+        ["rpm", "-qp", "--nosignature", "--qf", "%{NAME}\\n%{VERSION}-%{RELEASE}\\n%{ARCH}\\n", path], timeout=120
+    )
     words = told.out.split()
     if told.rc != 0 or len(words) != 3:
         look = describe_other(system.read_bytes(path, 4096) or b"")
         raise NvidiaError(
-            f"{path} is no sound package: {look}; rpm says: {told.err.strip()[-200:] or 'nothing'}. It was not installed,"
-            " and nothing was changed."
+            f"{path} is no sound package: {look}; rpm says: {told.err.strip()[-200:] or 'nothing'}. It was not"
+            " installed, and nothing was changed."
         )
     return tuple(words)
 

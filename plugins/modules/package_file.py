@@ -27,8 +27,8 @@ options:
     default: present
   src:
     description:
-      - The file. An address is fetched by the host. A path is one on the controller, looked up like the files of a role,
-        or with O(remote_src) on the host.
+      - The file. An address is fetched by the host. A path is one on the controller, looked up like the files of a
+        role, or with O(remote_src) on the host.
     type: str
   remote_src:
     description: O(src) is a path on the host.
@@ -60,7 +60,8 @@ options:
     type: bool
     default: false
   keep_file:
-    description: Keep a fetched file in C(/var/lib/gpufleet/packages), so that it can be put back when a later one fails.
+    description:
+      - Keep a fetched file in C(/var/lib/gpufleet/packages), so that it can be put back when a later one fails.
     type: bool
     default: true
   refresh:

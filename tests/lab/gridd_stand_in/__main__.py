@@ -1,4 +1,4 @@
-"""``python -m tests.lab.gridd_stand_in FOLDER [VERSION …]``: makes packages, a certificate and tokens, and tells where they are."""
+"""``python -m tests.lab.gridd_stand_in FOLDER [VERSION …]``: makes packages, a certificate and tokens."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """A stand-in for nvidia-gridd: reads the real gridd.conf and token, asks the stand-in service, tells the NVML stand-in.
 
-It grants nothing to a real driver: a licence here is a line in the simulator's file /run/gpu-simulator/licence.state. Texts in the
-journal are those of the real daemon where they are known. Standard library only: it is /usr/bin/nvidia-gridd in lab hosts.
+It grants nothing to a real driver: a licence here is a line in the simulator's file /run/gpu-simulator/licence.state.
+Texts in the journal are those of the real daemon where they are known. Standard library only: it is
+/usr/bin/nvidia-gridd in lab hosts.
 """
 
 from __future__ import annotations

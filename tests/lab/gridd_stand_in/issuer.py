@@ -1,4 +1,4 @@
-"""Makes what the stand-in service needs: a private authority, a certificate, and tokens of the documented claim shape, with a key of our own."""
+"""Makes a private authority, a certificate, and tokens of the documented claim shape signed with a key of our own."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def claims(key: rsa.RSAPrivateKey, node: str, port: int, now: int, **other: Any)
         "scope_ref_list": [str(uuid.uuid4())],
         "fulfillment_class_ref_list": [],
         "service_instance_configuration": {
-            "nls_service_instance_ref": str(uuid.uuid4()),
+            "nls_service_instance_ref": str(uuid.uuid5(uuid.NAMESPACE_DNS, node)),
             "svc_port_set_list": [{"idx": 0, "d_name": "DLS", "svc_port_map": ports}],
             "node_url_list": [{"idx": 0, "url": node, "url_qr": node, "svc_port_set_idx": 0}],
         },

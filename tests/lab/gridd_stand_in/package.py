@@ -1,4 +1,4 @@
-"""Makes a stand-in for NVIDIA's guest driver package: its name, its version, its daemon's unit, and none of its driver."""
+"""Makes a stand-in for the guest driver's package: its name, its version, its daemon's unit, and none of its driver."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """A stand-in for a licence service: leases of nothing, over HTTPS, for the stand-in daemon alone.
 
-Its one path and its messages are its own. It speaks nothing of NVIDIA's licence protocol, so no real driver can be served by it.
-``service_stand_in.py CONFIGURATION``: a JSON file with address, port, certificate, key, token (a file to hand out, as a service does),
-and what may be edited while it runs: pools (products), clock_offset (seconds that its clock is ahead), lease_seconds.
+Its one path and its messages are its own. It speaks nothing of NVIDIA's licence protocol, so no real driver can be
+served by it. ``service_stand_in.py CONFIGURATION``: a JSON file with address, port, certificate, key, token (a file to
+hand out, as a service does), and what may be edited while it runs: pools (products), clock_offset (seconds that its
+clock is ahead), lease_seconds.
 """
 
 from __future__ import annotations
@@ -33,9 +34,10 @@ def lease(wanted: dict[str, Any], here: dict[str, Any], now: float) -> tuple[int
     return 200, {"expires": now + here["lease_seconds"]}
 
 
-class Door(BaseHTTPRequestHandler):
-    leases: dict[str, str] = {}
+LEASES: dict[str, str] = {}  # product by client
 
+
+class Door(BaseHTTPRequestHandler):
     def answer(self, status: int, found: object, kind: str = "application/json") -> None:
         body = found if isinstance(found, bytes) else json.dumps(found).encode()
         self.send_response(status)
@@ -52,16 +54,16 @@ class Door(BaseHTTPRequestHandler):
         wanted = self.wanted()
         status, found = lease(wanted, settings(), time.time())
         if status == 200:
-            self.leases[wanted["client"]] = wanted["product"]
+            LEASES[wanted["client"]] = wanted["product"]
         self.answer(status, found)
 
     def do_DELETE(self) -> None:
-        self.leases.pop(self.wanted()["client"], None)
+        LEASES.pop(self.wanted()["client"], None)
         self.answer(200, {})
 
     def do_GET(self) -> None:
         if self.path == "/stand-in/leases":
-            self.answer(200, self.leases)
+            self.answer(200, LEASES)
         elif self.path == "/client-token.tok":
             self.answer(200, Path(settings()["token"]).read_bytes(), "application/octet-stream")
         elif self.path == "/portal.tok":
