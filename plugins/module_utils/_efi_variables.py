@@ -8,7 +8,6 @@ from __future__ import annotations
 import struct
 import uuid
 
-from ansible_collections.gpufleet.nvidia.plugins.module_utils import _certificate as certificate
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
 
 EFI = "/sys/firmware/efi"
@@ -73,6 +72,8 @@ def parse_signature_lists(data):
 
 def certificates(data):
     """The certificates of a variable's signature lists, in their order; what cannot be read as one is left out."""
+    from ansible_collections.gpufleet.nvidia.plugins.module_utils import _certificate as certificate  # seldom needed
+
     found = []
     for kind, signature in parse_signature_lists(data or b""):
         if kind == X509:

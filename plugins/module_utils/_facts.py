@@ -20,13 +20,14 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils import _nvml as nv
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _os as os_facts
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _pci as pci
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _persistence as persistence
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _secure_boot as secure_boot
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._coherence import coherence
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._place import place
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import CommandTimeout, NvidiaError, Result
 
 TIMED_OUT = 124
 
-SUBSETS = ("system", "kernel", "pci", "driver", "nvml", "persistence", "cuda", "nccl", "gridd")
+SUBSETS = ("system", "kernel", "pci", "driver", "nvml", "persistence", "cuda", "nccl", "gridd", "secure_boot")
 NEEDS = {
     "kernel": ("system",),
     "pci": ("system",),
@@ -36,6 +37,7 @@ NEEDS = {
     "cuda": ("system",),
     "nccl": ("system",),
     "gridd": ("system",),
+    "secure_boot": ("system", "kernel"),
 }
 # Comes along as well, but can be left out: without NVML nobody knows the GPUs' mode and licences.
 TAKES_ALONG = dict.fromkeys(("persistence", "gridd"), ("kernel", "pci", "driver", "nvml"))
@@ -74,11 +76,11 @@ class Patience:
             return Result(TIMED_OUT, "", str(exc))
 
 
-def probe(system, subsets, timeout=60):
+def probe(system, subsets, timeout=60, whole=False):
     """What a facts module returns, of the machine and with the Python that it runs on; nothing is changed."""
     python = f"{sys.version_info[0]}.{sys.version_info[1]}"
     user = {"python": python, "interpreter": sys.executable, "machine": os.uname().machine, "user_id": os.getuid()}
-    found = gather(system, subsets, timeout=timeout, glibc=glibc(), **user)
+    found = gather(system, subsets, timeout=timeout, whole=whole, glibc=glibc(), **user)
     return {"changed": False, "ansible_facts": {"nvidia": found}}
 
 
@@ -90,12 +92,12 @@ def glibc():
         return None
 
 
-def gather(system, subsets, python, interpreter, machine, user_id, timeout, glibc=None, clock=time.time):
+def gather(system, subsets, python, interpreter, machine, user_id, timeout, whole=False, glibc=None, clock=time.time):
     """``ansible_facts['nvidia']``; see RETURN of gpu_facts for its shape.
 
     :param python: version of the Python that runs; :param interpreter: its path; :param machine: the processor's name
     :param timeout: seconds that NVML may take; :param glibc: version of the C library, where it is GNU's
-    :param clock: gives the seconds since the epoch
+    :param whole: read of Secure Boot also what takes seconds; :param clock: gives the seconds since the epoch
     """
     names = wanted(subsets)
     patient = Patience(system)
@@ -126,6 +128,8 @@ def gather(system, subsets, python, interpreter, machine, user_id, timeout, glib
         answered, loaded = facts.get("nvml", {}).get("available", False), (facts.get("driver") or {}).get("loaded")
         version = loaded["version"] if loaded else None
         facts["gridd"] = gridd.observe(patient, facts.get("gpus", []), answered, version, clock)
+    if "secure_boot" in names:
+        facts["mok"] = secure_boot.observe(patient, facts["kernel"], whole)
     if "pci" in names:
         facts["place"] = place(
             facts["system"]["container"],

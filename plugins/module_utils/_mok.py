@@ -14,11 +14,17 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils import _keyrings a
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _mok_modules as modules
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _mok_requests as requests
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _mok_state as state
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _secure_boot as secure_boot
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
 
-LOCKDOWN = "/sys/kernel/security/lockdown"
-SIG_ENFORCE = "/sys/module/module/parameters/sig_enforce"
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
+NO_KEYS = {
+    "enrolled": [],
+    "pending": {"enrol": [], "delete": []},
+    "timeout": None,
+    "keyrings": None,
+    "certificates": [],
+}
 FIELDS = (
     "sha1",
     "sha256",
@@ -42,12 +48,11 @@ def observe(system, kernels=None, whole=True):
 
     :param kernels: what _kernel.observe gave, None: it is read; :param whole: see _mok_modules.observe
     """
-    facts = observe_firmware(system)
-    facts["enforced"] = state.enforced(facts, _word(system, SIG_ENFORCE))
+    facts = secure_boot.observe_firmware(system)
     facts.update(observe_keys(system) if facts["firmware"] == "uefi" else NO_KEYS)
-    facts.update(mokutil=system.which("mokutil"), modules=[], requests=requests.read(system))
+    facts.update(modules=[], requests=requests.read(system))
     if not facts["enforced"]:
-        facts["state"], facts["next_step"] = state.without_enforcement(facts)
+        facts["state"], facts["next_step"] = secure_boot.without_enforcement(facts)
         return facts
     kernels = kernels or kernel.observe(system)
     releases = {kernels["running"], kernels["next"], *(row["release"] for row in kernels["installed"])}
@@ -56,56 +61,8 @@ def observe(system, kernels=None, whole=True):
     known = modules.Known(facts["enrolled"], waiting, facts["keyrings"], kernels["running"])
     facts["modules"] = modules.judged(system, rows, known)
     counting = state.relevant(facts["modules"], kernels["next"], kernels["running"])
-    facts["state"], facts["next_step"] = state.decide(facts, counting, _word(system, BOOT_ID))
+    facts["state"], facts["next_step"] = state.decide(facts, counting, (system.read(BOOT_ID) or "").strip())
     return facts
-
-
-def _word(system, path):
-    return (system.read(path) or "").strip() or None
-
-
-def parse_lockdown(text):
-    """none, integrity or confidentiality, the one in brackets; None: there is no such file."""
-    found = re.search(r"\[(\w+)\]", text or "")
-    return found[1] if found else None
-
-
-def observe_firmware(system):
-    """What the firmware and shim were told to check, of the variables' bytes."""
-    if not system.exists(efi.EFI):
-        firmware, secure_boot = ("bios" if system.exists("/sys/firmware") else "unknown"), "unsupported"
-        shim = validation = None
-    else:
-        firmware, secure_boot = "uefi", _secure_boot(system)
-        shim = any(efi.there(system, name) for name in ("MokListRT", "SbatLevelRT", "MokListXRT"))
-        # Shim mirrors the variable only where somebody has set it.
-        validation = not efi.is_set(efi.mirrored(system, "MokSBStateRT")) if shim else None
-    lockdown = parse_lockdown(system.read(LOCKDOWN))
-    return {
-        "firmware": firmware,
-        "secure_boot": "unknown" if firmware == "unknown" else secure_boot,
-        "validation": validation,
-        "lockdown": lockdown,
-        "shim": bool(shim),
-    }
-
-
-def _secure_boot(system):
-    secure_boot = efi.is_set(efi.value(system, "SecureBoot"))
-    if efi.is_set(efi.value(system, "SetupMode")):
-        return "setup_mode"
-    if secure_boot is None:
-        return "unsupported" if system.entries(efi.EFIVARS) else "unknown"
-    return "enabled" if secure_boot else "disabled"
-
-
-NO_KEYS = {
-    "enrolled": [],
-    "pending": {"enrol": [], "delete": []},
-    "timeout": None,
-    "keyrings": None,
-    "certificates": [],
-}
 
 
 def observe_keys(system):

@@ -68,7 +68,8 @@ def judge(row, known, tree):
         return True, "builtin"
     if any(signed_by(row, other) for other in known.pending or []):
         return False, "pending"
-    return (None if known.enrolled is None else False), None
+    hidden = known.enrolled is None or (known.rings is None and row["kernel"] == known.running)
+    return (None if hidden else False), None
 
 
 def _like_its_kernel(row, tree):

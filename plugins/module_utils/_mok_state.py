@@ -24,44 +24,6 @@ CONSOLE = (
 )
 
 
-def enforced(facts, sig_enforce):
-    """Whether the kernel asks for signatures that it trusts; None: that cannot be told.
-
-    :param sig_enforce: the kernel's parameter module.sig_enforce, ``Y`` or ``N``; None: not to be read
-    """
-    if sig_enforce == "Y" or facts["lockdown"] in ("integrity", "confidentiality"):
-        return True
-    if facts["lockdown"] == "none":  # such kernels do not care for Secure Boot
-        return False
-    if facts["secure_boot"] == "unknown":
-        return None
-    return facts["secure_boot"] == "enabled" and facts["validation"] is not False
-
-
-def without_enforcement(facts):
-    """``(state, next step)`` where the kernel asks for no signature, or nobody can tell."""
-    if facts["firmware"] != "uefi" or facts["secure_boot"] == "unsupported":
-        return "no_firmware_support", (
-            "The firmware of this host has no Secure Boot, and the kernel loads modules without a signature: nothing is"
-            " to be done."
-        )
-    if facts["enforced"] is None:
-        return None, (
-            "Whether Secure Boot is on cannot be read here: EFI variables and the kernel's lockdown are both hidden, as"
-            " in a container. Read it on the host itself, with /sys/firmware/efi/efivars and /sys/kernel/security"
-            " mounted."
-        )
-    reasons = {
-        "enabled": "Secure Boot is enabled, and this kernel loads modules without a signature all the same",
-        "setup_mode": "The firmware is in setup mode (it has no platform key), which leaves Secure Boot off",
-        "unknown": "Whether Secure Boot is on cannot be read, but the kernel is not locked down",
-    }
-    reason = reasons.get(facts["secure_boot"], "Secure Boot is disabled, and modules load without a signature")
-    if facts["secure_boot"] == "enabled" and facts["validation"] is False:
-        reason = "Secure Boot is enabled, but its validation is switched off in shim (mokutil --disable-validation)"
-    return "disabled", f"{reason}: nothing is to be done."
-
-
 def relevant(rows, following, running):
     """The modules that count: of the kernel that boots next, else of the one that runs, else of any."""
     for release in (following, running):
@@ -134,6 +96,11 @@ def _waiting(facts, rows, boot_id):
             f"The key {enrolled['subject']} ({_short(enrolled)}) is in the firmware's lists, but the running kernel has"
             " not taken it: it came after this boot, or it is revoked (dbx, MokListX). Reboot; if it stays so, sign the"
             " modules with another key."
+        )
+    if facts["requests"] is None or (facts["pending"] or {}).get("enrol") is None:
+        return None, (
+            f"The kernel does not know the signer of {row['name']}, {row['signer']}; whether its enrolment waits"
+            " already only root may read. Run as root (become: true)."
         )
     own = next((other for other in facts["certificates"] if signed_by(row, other)), None)
     known = {other["sha1"] for other in facts["enrolled"] or []}

@@ -33,7 +33,7 @@ options:
       - What to read; what a subset needs comes with it. A name with C(!) before it is left out.
       - V(system) is the operating system; V(kernel) the kernels; V(pci) the cards; V(driver) modules, libraries and
         packages; V(nvml) each GPU; V(persistence) the daemon; V(cuda) the CUDA toolkits; V(nccl) the NCCL libraries;
-        V(gridd) the licence of a vGPU guest.
+        V(gridd) the licence of a vGPU guest; V(secure_boot) whether the kernel trusts the driver's modules.
     type: list
     elements: str
     default: [all]
@@ -45,6 +45,7 @@ options:
     default: 60
 seealso:
   - module: gpufleet.nvidia.driver_facts
+  - module: gpufleet.nvidia.mok_facts
 """
 
 EXAMPLES = r"""
@@ -142,6 +143,12 @@ ansible_facts:
               needs a licence, C(present) is false, C(state) is V(not_applicable), and nothing was executed for it.
           type: dict
           returned: subset gridd
+        mok:
+          description:
+            - What M(gpufleet.nvidia.mok_facts) documents in full, with one C(state) and C(next_step). Keys are null
+              and C(modules) is empty where the kernel asks for no signatures.
+          type: dict
+          returned: subset secure_boot
         coherence:
           description: One verdict, C(absent), C(coherent), C(needs_reload), C(needs_reboot) or C(broken), with reasons.
           type: dict

@@ -94,11 +94,15 @@ def test_a_machine_with_everything_starts_one_program():
     ("asked", "expected"),
     [
         (["all"], list(SUBSETS)),
-        (["!nvml"], ["system", "kernel", "pci", "driver", "persistence", "cuda", "nccl", "gridd"]),
+        (["!nvml"], ["system", "kernel", "pci", "driver", "persistence", "cuda", "nccl", "gridd", "secure_boot"]),
         (["pci"], ["system", "pci"]),
         (["driver"], ["system", "kernel", "pci", "driver"]),
         (["cuda"], ["system", "cuda"]),
-        (["all", "!persistence"], ["system", "kernel", "pci", "driver", "nvml", "cuda", "nccl", "gridd"]),
+        (
+            ["all", "!persistence"],
+            ["system", "kernel", "pci", "driver", "nvml", "cuda", "nccl", "gridd", "secure_boot"],
+        ),
+        (["secure_boot"], ["system", "kernel", "secure_boot"]),
         (["gridd"], ["system", "kernel", "pci", "driver", "nvml", "gridd"]),
     ],
 )
