@@ -41,6 +41,7 @@ cp "$work/files/boot/grub/grub.cfg" "$root/boot/grub/grub.cfg"
 mkdir -p "$root/boot/efi"
 umount "$root/var/cache/apt/archives" "$root/dev" "$root/proc"
 
+# shellcheck disable=SC2153 # DISK, its file name, comes from the environment
 disk=$work/$DISK
 truncate -s 8G "$disk"
 sgdisk --clear --new=1:1M:+64M --typecode=1:ef00 --new=2:65M:0 --typecode=2:8300 "$disk"

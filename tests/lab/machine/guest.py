@@ -43,9 +43,9 @@ UUID={ESP_SERIAL[:4]}-{ESP_SERIAL[4:]} /boot/efi vfat umask=0077,nofail 0 1
 # update-grub inside the host replaces this file with the usual one.
 MENU = f"""set timeout=0
 menuentry 'Debian GNU/Linux' {{
-	search --no-floppy --fs-uuid --set=root {ROOT_UUID}
-	linux /vmlinuz root=UUID={ROOT_UUID} ro {COMMAND_LINE}
-	initrd /initrd.img
+    search --no-floppy --fs-uuid --set=root {ROOT_UUID}
+    linux /vmlinuz root=UUID={ROOT_UUID} ro {COMMAND_LINE}
+    initrd /initrd.img
 }}
 """
 GRUB_DEFAULTS = f"""GRUB_TIMEOUT=0

@@ -45,7 +45,7 @@ def provide() -> dict[str, Any]:
 
 def make(work: Path) -> str:
     """Builds everything in a folder and gives the key's fingerprint."""
-    gpg = ["gpg", "--homedir", work / "gnupg", "--batch", "--quiet"]
+    gpg: list[str | Path] = ["gpg", "--homedir", work / "gnupg", "--batch", "--quiet"]
     run([*gpg, "--passphrase", "", "--quick-gen-key", WHO, "rsa3072", "sign", "never"])
     listing = run([*gpg, "--with-colons", "--list-keys"])
     fingerprint = next(line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:"))

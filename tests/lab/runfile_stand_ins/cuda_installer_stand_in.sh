@@ -4,11 +4,10 @@
 umask 022
 VERSION=@VERSION@
 RELEASE=@RELEASE@
-NVCC=@NVCC@
 PLANTED=/etc/runfile-stand-in.fail
 log=/var/log/cuda-installer.log
 here=$(cd "$(dirname "$0")" && pwd)
-silent= toolkit= driver= path= uninstall=
+silent='' toolkit='' driver='' path='' uninstall=''
 
 give_up() {
     echo "[ERROR]: $*" >> $log

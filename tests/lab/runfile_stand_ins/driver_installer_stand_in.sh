@@ -13,11 +13,13 @@ PLANTED=/etc/runfile-stand-in.fail
 name=$(basename "$0")
 here=$(cd "$(dirname "$0")" && pwd)
 log=/var/log/nvidia-installer.log
-uninstall= silent= kernel= source= type= dkms=auto key= certificate= opengl=yes only_modules= no_modules= disable_nouveau=
+uninstall='' silent='' kernel='' source='' type='' dkms=auto key='' certificate=''
+opengl=yes only_modules='' no_modules='' disable_nouveau=''
 nouveau_check=yes load=yes running=no alternates=yes depmod=yes
 [ "$name" = nvidia-uninstall ] && uninstall=yes
 
 invalid() {
+    # shellcheck disable=SC2016 # the text of the original
     printf '\nERROR: Invalid commandline, please run `%s --help` for usage information.\n\n' "$name" >&2
     exit 1
 }
@@ -171,7 +173,7 @@ if [ -z "$no_modules" ]; then
     *) failed "'$type' is not a valid kernel module type." ;;
     esac
     [ -n "$key$certificate" ] && { [ -n "$key" ] && [ -n "$certificate" ] || failed "Both signing keys must be given."; }
-    if [ $type = open ]; then build=kernel-open; else build=kernel; fi
+    if [ "$type" = open ]; then build="kernel-open"; else build="kernel"; fi
     work=$(mktemp -d) && cp -r "$here/$build/." "$work"
     planted build && echo '#error planted by the test' >> "$work/nvidia.c"
     make -C "$source" M="$work" modules > "$work/make.out" 2>&1 || {
@@ -181,7 +183,10 @@ if [ -z "$no_modules" ]; then
         failed "An error occurred while building the kernel modules."
     }
     if [ -n "$key" ]; then
-        signer=$(ls "$source/scripts/sign-file" /usr/lib/linux-kbuild-*/scripts/sign-file 2>/dev/null | head -n 1)
+        signer=
+        for file in "$source/scripts/sign-file" /usr/lib/linux-kbuild-*/scripts/sign-file; do
+            if [ -z "$signer" ] && [ -x "$file" ]; then signer=$file; fi
+        done
         [ -n "$signer" ] || failed "nvidia-installer cannot sign nvidia.ko without the \`sign-file\` module signing program, and" \
             "was unable to automatically locate it."
         for module in "$work"/*.ko; do
@@ -202,7 +207,7 @@ fi
 
 # From here on the old driver is gone, as it is with the real one.
 [ -f $BACKUP/log ] && remove_driver
-mkdir -p -m 0700 $BACKUP
+mkdir -p $BACKUP && chmod 0700 $BACKUP
 ( umask 177; printf '1.0-%s (%s)\n%s\n' "$(echo "$VERSION" | tr -d .)" "$VERSION" "$DESCRIPTION" > $BACKUP/log )
 
 lay() { # lay FILE TARGET MODE

@@ -1,6 +1,7 @@
 #!/bin/sh
 # A stand-in for nvcc: it says its release as the real one does, and "compiles" every file into a copy of /bin/true.
-arch= out=a.out
+arch='' out=a.out
+LEAST=@LEAST@
 for word in "$@"; do
     case $word in
     -V | --version)
@@ -26,7 +27,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 number=$(echo "$arch" | tr -dc 0-9)
-if [ -n "$number" ] && [ "$number" -lt @LEAST@ ]; then
+if [ -n "$number" ] && [ "$number" -lt "$LEAST" ]; then
     echo "nvcc fatal   : Unsupported gpu architecture 'compute_$number'" >&2
     exit 1
 fi
