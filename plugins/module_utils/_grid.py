@@ -16,9 +16,11 @@ LOCKS = ("/etc/dnf/plugins/versionlock.list", "/etc/dnf/versionlock.toml", "/etc
 def parse_package(text):
     """``{name, version, held}`` of the guest driver's package in dpkg's status file, or None."""
     found = re.search(r"^Package: (nvidia-linux-grid-\S+)\n((?:.+\n?)*)", text or "", re.M)
-    status = re.search(r"^Status: (\S+) \S+ installed$", found[2], re.M) if found else None
-    version = re.search(r"^Version: (\S+)$", found[2], re.M) if found else None
-    if not (status and version):
+    if found is None:
+        return None
+    status = re.search(r"^Status: (\S+) \S+ installed$", found[2], re.M)
+    version = re.search(r"^Version: (\S+)$", found[2], re.M)
+    if status is None or version is None:
         return None
     return {"name": found[1], "version": version[1], "held": status[1] == "hold"}
 

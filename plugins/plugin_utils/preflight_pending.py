@@ -55,7 +55,7 @@ def replaces_modules(facts: dict[str, Any], plan: Plan) -> bool:
         plan.get("state") == "absent"
         or plan.get("upgrade")
         or (plan.get("version") and plan["version"] != version)
-        or (plan.get("branch") and str(plan["branch"]) != version.split(".")[0])
+        or (plan.get("branch") and str(plan["branch"]) != version.split(".", maxsplit=1)[0])
         or (loaded.get("flavour") in ("open", "proprietary") and loaded["flavour"] != plan.get("flavour"))
     )
 

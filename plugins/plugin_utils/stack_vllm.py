@@ -53,7 +53,7 @@ def _line(host: Host, asked: str) -> tuple[str | None, str]:
 
 def least_driver(host: Host, row: dict[str, Any]) -> str | None:
     """The least driver for the CUDA of a line; None: it is not known."""
-    major = host.catalogue.cuda["majors"].get(str(row["cuda"]).split(".")[0])
+    major = host.catalogue.cuda["majors"].get(str(row["cuda"]).split(".", maxsplit=1)[0])
     return str(major["floor"]) if major else None
 
 

@@ -26,7 +26,9 @@ def facts():
 
 def nvcc_release() -> str:
     text = subprocess.run(["nvcc", "--version"], capture_output=True, text=True, check=True).stdout
-    return re.search(r"release ([\d.]+)", text)[1]
+    found = re.search(r"release ([\d.]+)", text)
+    assert found, text
+    return found[1]
 
 
 def smi(field: str) -> str:

@@ -9,6 +9,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils import (
+    cuda_plan,
+    driver_outline,
+    nccl_plan,
+    preflight_plan,
+)
+
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
 MODULES = sorted((ROOT / "plugins" / "modules").glob("*.py"))
@@ -49,6 +56,20 @@ def test_defaults_and_argument_specs_agree(role):
     assert set(defaults) == set(options(role))
     for name, option in options(role).items():
         assert option.get("default") == defaults[name], name
+
+
+PLANS = {"nvidia_driver": driver_outline, "cuda": cuda_plan, "nccl": nccl_plan, "preflight": preflight_plan}
+
+
+@pytest.mark.parametrize("role", PLANS)
+def test_a_plan_assumes_what_its_role_says(role):
+    """A filter that is called without a variable decides as the role does."""
+    said = {
+        name.removeprefix(f"{role}_"): value
+        for name, value in load(ROOT / "roles" / role / "defaults" / "main.yml").items()
+    }
+    assumed = {name: value for name, value in PLANS[role].DEFAULTS.items() if name != "requires"}
+    assert assumed == {name: said[name] for name in assumed}
 
 
 @by_role

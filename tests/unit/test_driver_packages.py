@@ -231,11 +231,14 @@ def test_a_branch_that_no_repository_has_is_named_before_anything_changes():
     assert machine.changes() == []
 
 
+class WithDkms(Debian):
+    def which(self, name):
+        return "/usr/sbin/dkms" if name == "dkms" else super().which(name)
+
+
 def test_a_runfile_s_driver_is_not_removed_before_the_new_one_is_known_to_build():
     files = {"/usr/bin/nvidia-uninstall": ""}
-    machine = Debian({"dkms": "1-1"}, breaks=("535.261.03",), files=files)
-    programs = machine.which
-    machine.which = lambda name: "/usr/sbin/dkms" if name == "dkms" else programs(name)
+    machine = WithDkms({"dkms": "1-1"}, breaks=("535.261.03",), files=files)
     with pytest.raises(NvidiaError, match="could not be built"):
         _packages.ensure(want(remove_runfile=True, refresh="never"), machine, apply=True)
     assert not any(argv[0] == "/usr/bin/nvidia-uninstall" for argv in machine.ran)

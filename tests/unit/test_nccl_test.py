@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ SOURCE = {
 
 
 def params(**changed):
-    usual = {
+    usual: dict[str, Any] = {
         "binaries": "/opt/tests",
         "source": None,
         "collective": "all_reduce",
