@@ -17,15 +17,10 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils._gridd_time import
 SMI = ["nvidia-smi", "-q"]
 
 
-def is_token_name(name):
-    """Whether a file in the daemon's folder is meant as a token, by NVIDIA's name or ending."""
-    return name.endswith(".tok") or name.startswith("client_configuration_token")
-
-
 def tokens(system, folder, now):
     """The facts of each token in a folder: claims and permissions, never the token."""
     found = []
-    for name in filter(is_token_name, system.entries(folder)):
+    for name in filter(token.is_token_name, system.entries(folder)):
         path = f"{folder}/{name}"
         data, stat = system.read_bytes(path, token.LIMIT + 1), system.stat(path)
         read = token.read(data or b"")

@@ -41,6 +41,11 @@ SHAPES = {
 }
 
 
+def is_token_name(name):
+    """Whether a file in the daemon's folder is meant as a token, by NVIDIA's name or ending."""
+    return name.endswith(".tok") or name.startswith("client_configuration_token")
+
+
 def read(data):
     """Token of a file's bytes; never raises."""
     body = data.rstrip(b" \t\r\n\0")
