@@ -21,7 +21,6 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.stack_cuda import 
     auto_release,
     guest_method_findings,
     method_of,
-    repository_findings,
     rows_of,
 )
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.stack_cuda_findings import (
@@ -29,6 +28,10 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.stack_cuda_finding
     driver_findings,
     mode_findings,
     newest_said,
+)
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.stack_cuda_sources import (
+    repository_findings,
+    source_findings,
 )
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.stack_guest import (
     fixed_plan,
@@ -80,7 +83,6 @@ def _resolve(question: list[dict[str, Any]], catalogue: Catalogue) -> dict[str, 
     cuda, cuda_why, chosen_found = _cuda(host, wants, named, auto, driver)
     nccl, nccl_why, nccl_found = nccl_of(host, wants.nccl, cuda, wants.cuda["default"])
     found += [*plan["findings"], *_refused(host, plan), *chosen_found, *nccl_found]
-    found += _source_findings(cuda, plan)
     return {
         "gpus": [card.row() for card in host.cards],
         "driver": plan,
@@ -143,6 +145,7 @@ def _cuda(
     if method:
         found += guest_method_findings(host, wants.cuda, method, chosen)
         found += repository_findings(host, wants.cuda, method, chosen)
+        found += source_findings(host, wants.cuda, method)
     return result, " ".join(reasons) or "CUDA: nothing that is asked for can be had.", found
 
 
@@ -157,13 +160,3 @@ def _refused(host: Host, plan: dict[str, Any]) -> Findings:
     if not any(row["code"] == "driver_too_old_for" for row in plan["findings"]):
         return []
     return [note("cuda_newest", f"{newest_said(host)} That counts every driver that can be chosen here.")]
-
-
-def _source_findings(cuda: dict[str, Any], plan: dict[str, Any]) -> Findings:
-    if cuda["method"] != "repository" or plan.get("method") != "package" or plan["series"] is None:
-        return []
-    text = (
-        "The driver comes from the distribution and CUDA from NVIDIA's repository, which has drivers too: only packages"
-        " that bring no driver are taken from there, and a transaction that would move the driver is refused."
-    )
-    return [note("two_sources", text)]

@@ -8,12 +8,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.catalogue_queries import in_repository
-from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.cuda_distributions import distribution_toolkit
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.cuda_findings import method_findings, update_findings
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.cuda_toolkits import METHODS, installed
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_findings import error, listed
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_sources import repository_for
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.stack_cuda_sources import lacks, own_toolkit
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.stack_host import Driver, Host
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.stack_releases import (
     Release,
@@ -72,7 +71,7 @@ def auto_release(host: Host, wants: dict[str, Any], driver: Driver, left: list[R
     there = [row["release"] for row in installed(host.facts) if row.get("release") in by_name]
     if there and wants["method"] == "auto":
         return by_name[max(there, key=version_key)], f"CUDA {max(there, key=version_key)}: is installed, and runs here."
-    own = distribution_toolkit((host.platform or {}).get("name"))
+    own = own_toolkit(host)
     if wants["method"] in ("auto", "distribution") and not host.is_guest and own and own["release"] in by_name:
         name = (host.platform or {})["name"]
         return by_name[own["release"]], f"CUDA {own['release']}: is what {name} packages itself, and runs here."
@@ -97,33 +96,10 @@ def method_of(host: Host, wants: dict[str, Any], chosen: list[Release]) -> str:
     if host.is_guest:
         return "runfile"
     name = (host.platform or {}).get("name")
-    own = distribution_toolkit(name)
+    own = own_toolkit(host)
     if own and [(row.name, row.update in (None, own["update"])) for row in chosen] == [(own["release"], True)]:
         return "distribution"
     return "repository" if repository_for(name) and not any(lacks(host, wants, row) for row in chosen) else "runfile"
-
-
-def lacks(host: Host, wants: dict[str, Any], release: Release) -> bool:
-    """Whether NVIDIA's repository for the host's distribution is known not to have the release."""
-    source = repository_for((host.platform or {}).get("name"))
-    if source is None or wants.get("repository_url"):
-        return False
-    return in_repository(host.catalogue.cuda, release.name, source["folder"]) is False
-
-
-def repository_findings(host: Host, wants: dict[str, Any], method: str, chosen: list[Release]) -> Findings:
-    """An error for what NVIDIA's repository does not have and the host neither."""
-    there = {row["release"] for row in installed(host.facts)}
-    rows = [row for row in chosen if method == "repository" and row.name not in there and lacks(host, wants, row)]
-    if not rows:
-        return []
-    has = [name for name in releases(host.catalogue) if not lacks(host, wants, release_of(name, None, host.catalogue))]
-    text = (
-        f"NVIDIA's repository for {(host.platform or {})['name']} has no CUDA {listed([row.name for row in rows])}: it"
-        f" begins with {has[-1]} and ends with {has[0]}. Ask for one that it has, or set cuda_method: runfile and name"
-        " NVIDIA's file in cuda_runfiles."
-    )
-    return [error("cuda_not_in_repository", text, host.catalogue.cite(rows[0].src))]
 
 
 def guest_method_findings(host: Host, wants: dict[str, Any], method: str, chosen: list[Release]) -> Findings:

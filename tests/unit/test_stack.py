@@ -227,3 +227,13 @@ def test_the_first_releases_of_a_major_need_less_than_its_floor():
     release = release_of("11.0", None, CATALOGUE)
     oldest = min(filter(None, CATALOGUE.cuda["releases"]["11.0"]["updates"].values()), key=version_key)
     assert mode_of(release._replace(driver=oldest), Driver(oldest, None)) == "full"
+
+
+def test_the_distribution_s_toolkit_is_not_mixed_with_a_driver_of_nvidia_s_repository():
+    facts = host("debian-12", "t4")
+    auto = stack(facts, {"driver_method": "repository", "cuda": "auto"})
+    assert (auto["cuda"]["method"], codes(auto)) == ("repository", [])
+    named = {"driver_method": "repository", "cuda": {"versions": ["11.8"], "method": "distribution"}}
+    assert codes(stack(facts, named)) == ["sources_conflict"]
+    kept_out = {"driver_method": "repository", "cuda": {"versions": ["auto"], "protect_driver_enabled": True}}
+    assert "cuda_protect_driver_enabled" in text_of(stack(facts, kept_out), "protection_conflicts")
