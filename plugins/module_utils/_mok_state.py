@@ -44,6 +44,12 @@ def decide(facts, rows, boot_id):
             " that its distribution has signed need no key, for others enrol one before."
         )
     kernel = rows[0]["kernel"]
+    if facts["firmware"] != "uefi" and not all(row["trusted"] for row in rows):
+        return "no_firmware_support", (
+            "The kernel loads signed modules only, and this host has no EFI firmware that could hold a key for them."
+            " Take lockdown= and module.sig_enforce off the kernel's command line, or install modules that the"
+            " distribution has signed."
+        )
     unsigned = [row["name"] for row in rows if row["signed"] is False]
     if unsigned:
         return "unsigned", (
@@ -78,35 +84,42 @@ def _trusted(facts, rows):
 def _waiting(facts, rows, boot_id):
     """For modules whose key the kernel does not have: is it asked for, was it, or is it still to be?"""
     row = next((row for row in rows if row["trusted_by"] != "pending"), rows[0])
-    memory = facts["requests"] or []
     if row["trusted_by"] == "pending":
-        key = next(other for other in facts["pending"]["enrol"] if signed_by(row, other))
-        old = [one for one in memory if one["sha1"] == key["sha1"] and one["boot_id"] != boot_id]
-        survived = (
-            " The request was made before this boot and is still there, so shim did not start MokManager: make the"
-            " firmware boot this disk's shim next (efibootmgr --bootnext)."
-        )
-        return "key_pending", (
-            f"The key {key['subject']} ({_short(key)}), which signed the modules, waits for its confirmation:"
-            f" {CONSOLE}.{survived if old else ''}"
-        )
-    enrolled = next((other for other in facts["enrolled"] or [] if signed_by(row, other)), None)
+        return "key_pending", _pending(facts, row, boot_id)
+    enrolled = next((key for key in facts["enrolled"] or [] if signed_by(row, key)), None)
     if enrolled:
         return "key_not_staged", (
-            f"The key {enrolled['subject']} ({_short(enrolled)}) is in the firmware's lists, but the running kernel has"
-            " not taken it: it came after this boot, or it is revoked (dbx, MokListX). Reboot; if it stays so, sign the"
-            " modules with another key."
+            f"The key {_called(enrolled)} is in the firmware's lists, but the running kernel has not taken it: it came"
+            " after this boot, or it is revoked (dbx, MokListX). Reboot; if it stays so, sign the modules with another"
+            " key."
         )
     if facts["requests"] is None or (facts["pending"] or {}).get("enrol") is None:
         return None, (
             f"The kernel does not know the signer of {row['name']}, {row['signer']}; whether its enrolment waits"
             " already only root may read. Run as root (become: true)."
         )
-    own = next((other for other in facts["certificates"] if signed_by(row, other)), None)
-    known = {other["sha1"] for other in facts["enrolled"] or []}
-    gone = [one for one in requests.dismissed(memory, boot_id, known, set()) if one["action"] == "enrol"]
+    return _asked_for(facts, row, boot_id)
+
+
+def _pending(facts, row, boot_id):
+    key = next(key for key in facts["pending"]["enrol"] if signed_by(row, key))
+    older = [one for one in facts["requests"] or [] if one["sha1"] == key["sha1"] and one["boot_id"] != boot_id]
+    survived = (
+        " The request was made before this boot and is still there, so shim did not start MokManager: make the firmware"
+        " boot this disk's shim next (efibootmgr --bootnext)."
+    )
+    return (
+        f"The key {_called(key)}, which signed the modules, waits for its confirmation: {CONSOLE}."
+        f"{survived if older else ''}"
+    )
+
+
+def _asked_for(facts, row, boot_id):
+    own = next((key for key in facts["certificates"] or [] if signed_by(row, key)), None)
+    done = {key["sha1"] for key in facts["enrolled"] or []}
+    gone = [one for one in requests.dismissed(facts["requests"], boot_id, done, set()) if one["action"] == "enrol"]
     lost = [one for one in gone if one["serial"] == row["serial"] or (own and own["sha1"] == one["sha1"])]
-    who = f"{row['signer'] or 'a key'} (serial {row['serial']})" if row["serial"] else f"the key {row['key_id']}"
+    who = f"{row['signer']} (serial {row['serial']})" if row["serial"] else f"the key {row['key_id']}"
     where = f" with the certificate {own['path']}" if own else " with the certificate of that key"
     if lost:
         return "key_dismissed", (
@@ -114,12 +127,17 @@ def _waiting(facts, rows, boot_id):
             " confirmed it at the console, or somebody refused. Make sure that somebody or mok_console is there, then"
             f" ask again: gpufleet.nvidia.mok{where} and restage: true."
         )
-    shim = "" if facts["shim"] else " This host did not boot through shim, so its firmware's db is the only place."
+    if not facts["shim"]:
+        return "key_not_staged", (
+            f"The modules are signed by {who}, which neither the kernel nor the firmware knows. This host did not boot"
+            " through shim, so no MokManager will ask: put the key's certificate into the firmware's db (its setup"
+            " menu, the board's management controller, or the cloud's image)."
+        )
     return "key_not_staged", (
         f"The modules are signed by {who}, which neither the kernel nor the firmware knows, and nobody has asked for"
-        f" it: use gpufleet.nvidia.mok{where}; {CONSOLE}.{shim}"
+        f" it: use gpufleet.nvidia.mok{where}; {CONSOLE}."
     )
 
 
-def _short(row):
-    return f"SHA-1 {row['sha1'][:10]}"
+def _called(key):
+    return f"{key['subject']} (SHA-1 {key['sha1'][:10]})"
