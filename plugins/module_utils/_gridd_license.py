@@ -85,7 +85,7 @@ def _take(gpu, block, key, value, now):
         gpu["product"] = value
     elif key == "GPU UUID":
         gpu["uuid"] = value
-    elif key == "Virtualization Mode":
+    elif key.lower() == "virtualization mode":  # old branches write a small m
         gpu["virtualization_mode"] = MODES.get(value.lower())
     elif block in BLOCKS and key == "Product Name":
         gpu["license_product"] = value
