@@ -111,5 +111,5 @@ def classify(text):
     """(code, hint) of a line of the daemon's; (None, None) for one that says nothing of a licence."""
     for pattern, code, hint in PATTERNS:
         if pattern.search(text):
-            return code, hint or HINTS.get(code)
+            return code, hint or HINTS.get(code or "")
     return None, None

@@ -22,7 +22,7 @@ KEY = re.compile(r"[A-Za-z]\w{0,63}", re.ASCII)
 
 FEATURES = {"unlicensed": 0, "vgpu": 1, "vws": 2, "vcs": 4}
 # key: switch | text | (least, most); an address or a path is text
-KEYS = {
+KEYS: dict = {
     "ServerAddress": "text",
     "ServerPort": (1, 65535),
     "BackupServerAddress": "text",

@@ -25,12 +25,14 @@ def diagnose(facts, events, driver):
     said = said_cause(events)
     for found in (_unit(facts), _old(driver), _token(facts), _stopped(facts, said)):
         if found:
-            return _told(*found, said.text if said and said.code == found[0] else None)
+            code, hint = found
+            return _told(code, hint, said.text if said and said.code == code else None)
     if said and said.code != "unknown":
         return _told(said.code, said.hint, said.text)
     line = said.text if said else _last_line(facts)
-    found = _legacy(facts) or _feature(facts) or _clock(facts) or _many(facts)
-    return _told(*found, line) if found else _told("unknown", said.hint if said else None, line)
+    guess = _legacy(facts) or _feature(facts) or _clock(facts) or _many(facts)
+    code, hint = guess or ("unknown", said.hint if said else None)
+    return _told(code, hint, line)
 
 
 def _told(code, hint, line):

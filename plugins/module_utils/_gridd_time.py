@@ -27,7 +27,8 @@ def iso(seconds):
 def seconds_of(numbers):
     """Seconds since the epoch of (year, month, day, hour, minute, second) in UTC; None where that is no time."""
     try:
-        return int(datetime(*map(int, numbers), tzinfo=timezone.utc).timestamp())
+        year, month, day, hour, minute, second = map(int, numbers)
+        return int(datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc).timestamp())
     except (ValueError, OverflowError, TypeError):
         return None
 

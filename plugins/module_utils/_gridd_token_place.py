@@ -63,7 +63,12 @@ def plan(held, want, exclusive):
 
 
 def described(held):
-    return [{"path": file.path, "sha256": file.token.sha256, "mode": file.mode, "uid": file.uid} for file in held]
+    return [shown(file.path, file.token.sha256, file.mode, file.uid) for file in held]
+
+
+def shown(path, sha256, mode, uid):
+    """What a difference tells of a token."""
+    return {"path": path, "sha256": sha256, "mode": None if mode is None else f"{mode:04o}", "uid": uid}
 
 
 def predict(held, steps, want):
@@ -72,7 +77,7 @@ def predict(held, steps, want):
     rows = described([file for file in held if file.path not in gone])
     if any(step.kind != "remove" for step in steps):
         digest = want.token.sha256 if want.token else "not known before it is fetched"
-        rows.append({"path": want.path, "sha256": digest, "mode": want.mode, "uid": want.uid})
+        rows.append(shown(want.path, digest, want.mode, want.uid))
     return sorted(rows, key=lambda row: row["path"])
 
 

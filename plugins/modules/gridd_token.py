@@ -221,7 +221,8 @@ def fetch(url, ca_path, timeout):
         data, came_from = answer.read(LIMIT + 1), shown_address(answer.geturl())
     except (OSError, ValueError) as exc:
         reason = getattr(exc, "reason", None) or getattr(exc, "strerror", None) or type(exc).__name__
-        reason = f"{exc.code} {reason}" if getattr(exc, "code", None) else reason
+        code = getattr(exc, "code", None)
+        reason = f"{code} {reason}" if code else reason
         raise NvidiaError(f"The token could not be fetched from {shown}: {reason}. {_advice(exc)} {STAYS}") from exc
     if not came_from.lower().startswith("https://"):
         raise NvidiaError(f"{shown} leads to {came_from}, which is no https address. Give one that is. {STAYS}")

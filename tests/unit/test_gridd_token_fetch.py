@@ -48,7 +48,13 @@ def certificate(folder):
     return pem, authority
 
 
+class Server(http.server.ThreadingHTTPServer):
+    plain = ""  # address of the same without TLS
+
+
 class Answers(http.server.BaseHTTPRequestHandler):
+    server: Server
+
     def do_GET(self):
         path = self.path.split("?")[0]
         if path in ("/portal", "/plain"):
@@ -69,7 +75,7 @@ def service(tmp_path_factory):
     pem, authority = certificate(tmp_path_factory.mktemp("service"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
-    servers = [http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) for _number in range(2)]
+    servers = [Server(("127.0.0.1", 0), Answers) for _number in range(2)]
     servers[0].socket = context.wrap_socket(servers[0].socket, server_side=True)
     servers[0].plain = f"http://127.0.0.1:{servers[1].server_port}/token"
     for server in servers:
