@@ -59,6 +59,9 @@ STORE = (
     "The daemon's store of licences is damaged or was made by another machine. Stop nvidia-gridd, move "
     "/var/lib/nvidia/GridLicensing away, and start it."
 )
+RESTART = (
+    "gridd.conf or a token was written after nvidia-gridd began, so that it does not know them. Restart nvidia-gridd."
+)
 LEGACY = (
     "gridd.conf has ServerAddress or ServerPort of the legacy licence server beside a token. Remove these keys, then "
     "restart nvidia-gridd."

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.gpufleet.nvidia.plugins.module_utils._gridd_causes import HINTS, LEGACY
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._gridd_causes import HINTS, LEGACY, RESTART
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._gridd_feature import misfit
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._gridd_journal import cause as said_cause
 
@@ -23,7 +23,7 @@ def diagnose(facts, events, driver):
     if facts["state"] in SOUND:
         return None
     said = said_cause(events)
-    for found in (_unit(facts), _old(driver), _token(facts), _stopped(facts, said)):
+    for found in (_unit(facts), _old(driver), _token(facts), _stopped(facts, said), _restart(facts)):
         if found:
             code, hint = found
             return _told(code, hint, said.text if said and said.code == code else None)
@@ -74,6 +74,11 @@ def _stopped(facts, said):
     if facts["service"]["active"] or (said and said.code == "token_invalid"):
         return None
     return "service_stopped", None
+
+
+def _restart(facts):
+    """A daemon that does not know what was written since; its words are of the time before."""
+    return ("unknown", RESTART) if facts["restart_pending"] else None
 
 
 def _legacy(facts):

@@ -1,14 +1,14 @@
 # Copyright: (c) 2026, gpufleet.nvidia contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The subset gridd of the facts: a machine without the licensing daemon is asked whether two files exist, no more."""
+"""The subset gridd of the facts: a machine without the licensing daemon is asked whether some files exist, no more."""
 
 from __future__ import annotations
 
 DAEMON = "/usr/bin/nvidia-gridd"
 CONF = "/etc/nvidia/gridd.conf"
 FOLDER = "/etc/nvidia/ClientConfigToken"
-NOTHING = {
+NOTHING: dict = {
     "present": False,
     "conf": {"path": CONF, "exists": False, "values": {}, "unknown": [], "legacy": [], "duplicates": [], "errors": []},
     "tokens": [],
@@ -20,6 +20,15 @@ NOTHING = {
     "restart_pending": False,
     "state": "not_applicable",
 }
+
+
+# What is there while somebody sets the clock.
+CLOCKS = (
+    ("/run/chrony/chronyd.pid", "chrony"),
+    ("/run/chronyd.pid", "chrony"),
+    ("/run/systemd/timesync", "timesyncd"),
+    ("/run/ntpd.pid", "ntp"),
+)
 
 
 def is_present(system):
@@ -39,7 +48,8 @@ def observe(system, rows, certain, driver, clock):
     """
     present = is_present(system)
     if not present and not any(map(may_be_licensed, rows)):
-        return dict(NOTHING)
+        source = next((name for path, name in CLOCKS if system.exists(path)), None)
+        return {**NOTHING, "clock": {**NOTHING["clock"], "source": source}}
     # Loaded only here: reading these modules would cost every machine that has no such daemon.
     from ansible_collections.gpufleet.nvidia.plugins.module_utils import _gridd_observe
 

@@ -40,7 +40,7 @@ def chrony(state="active"):
     return {"Id": "chrony.service", "LoadState": "loaded", "ActiveState": state}
 
 
-def guest(messages=("Started (837)",), unit=UNIT, tokens=(TOKEN,), conf="FeatureType=1\n", **commands):
+def guest(messages=("Started (837)",), unit=UNIT, tokens=(TOKEN,), conf="FeatureType=1\n", written=0, **commands):
     """A vGPU guest with a licensing daemon."""
     files = {"/usr/bin/nvidia-gridd": "", "/run/systemd/system/x": "", "/etc/nvidia/gridd.conf": conf}
     files.update({f"{FOLDER}/{number}.tok": data for number, data in enumerate(tokens)})
@@ -50,7 +50,7 @@ def guest(messages=("Started (837)",), unit=UNIT, tokens=(TOKEN,), conf="Feature
         ("chronyc",): TRACKING,
     }
     answers.update({(name,): text for name, text in commands.items()})
-    return FakeSystem(files, commands=answers)
+    return FakeSystem(files, commands=answers, times=dict.fromkeys(files, written))
 
 
 def row(state=0, mode="vgpu", **changes):
@@ -69,7 +69,7 @@ def observe(system, rows=None, certain=True, driver="580.95.05", now=NOW):
     return _gridd_facts.observe(system, [row()] if rows is None else rows, certain, driver, lambda: now)
 
 
-def test_a_machine_without_a_daemon_is_asked_whether_two_files_exist():
+def test_a_machine_without_a_daemon_is_asked_whether_some_files_exist():
     class Counting(FakeSystem):
         asked = ()
 
@@ -85,9 +85,17 @@ def test_a_machine_without_a_daemon_is_asked_whether_two_files_exist():
         "licensing": {"supported": False, "features": []},
     }
     assert observe(system, [plain]) == _gridd_facts.NOTHING
-    assert system.asked.count("exists") == 2 and set(system.asked) <= {"exists", "entries"}, (
+    assert system.asked.count("exists") == 6 and set(system.asked) <= {"exists", "entries"}, (
         "a fake's exists looks into folders"
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [("/run/chrony/chronyd.pid", "chrony"), ("/run/systemd/timesync/synchronized", "timesyncd"), ("/run/x", None)],
+)
+def test_before_the_driver_is_there_it_is_known_who_sets_the_clock(path, source):
+    assert observe(FakeSystem({path: ""}), [])["clock"]["source"] == source
 
 
 def test_a_machine_without_a_daemon_loads_nothing_of_it():
@@ -196,6 +204,7 @@ DOWN = "Failed to acquire license from dls (Info: P - Error: Couldn't connect to
         ),
         ({"messages": ("Started (1)", DOWN)}, "server_unreachable", "does not answer"),
         ({"conf": "ServerPort=443\n"}, "unknown", LEGACY),
+        ({"messages": ("Started (1)", DOWN), "written": NOW - 60}, "unknown", "Restart nvidia-gridd"),
         ({"conf": "FeatureType=0\n"}, "feature_mismatch", "never gets a licence"),
         ({"chronyc": TRACKING.replace("Normal", "Not synchronised")}, "clock_skew", "chrony"),
         ({}, "unknown", "journalctl"),
