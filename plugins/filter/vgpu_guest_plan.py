@@ -91,6 +91,10 @@ _value:
       description: The daemon's unit, where none came with it.
       type: list
       elements: dict
+    conf_files:
+      description: The daemon's own configuration, where it goes with the driver.
+      type: list
+      elements: dict
     feature_type:
       description: FeatureType as a number.
       type: int

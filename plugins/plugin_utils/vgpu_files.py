@@ -12,13 +12,19 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_files impor
 
 PREFERENCES = "/etc/apt/preferences.d/gpufleet-nvidia-guest"
 MODPROBE = "/etc/modprobe.d/gpufleet-nvidia-guest.conf"
+CONF = "/etc/nvidia/gridd.conf"
 UNIT = "/etc/systemd/system/nvidia-gridd.service"
+SPARED = "libnvidia-container*"
 HEADER = "Managed by gpufleet.nvidia, role vgpu_guest: changes made here are lost."
 
 
 def preferences_text() -> str:
-    """No package of another driver is taken from anywhere: the guest driver comes from a file, and stays."""
-    return f"# {HEADER}\nPackage: {DRIVER}\nPin: release *\nPin-Priority: -1\n"
+    """No package of another driver is taken from anywhere: the guest driver comes from a file, and stays.
+
+    The container toolkit's library has a driver's name and is none; of records that match the first one counts.
+    """
+    spared = f"Package: {SPARED}\nPin: release *\nPin-Priority: 500\n"
+    return f"# {HEADER}\n{spared}\nPackage: {DRIVER}\nPin: release *\nPin-Priority: -1\n"
 
 
 def modprobe_text() -> str:

@@ -13,7 +13,7 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.catalogue import C
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_findings import ordered
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_kernels import target_kernels
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_names import for_kernels
-from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_selection import Choice
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_selection import Choice, branch_of
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.stack_host import guest_version
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vgpu_findings import guest_findings
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vgpu_profile import feature_number
@@ -96,6 +96,7 @@ def _outline(facts: dict[str, Any], wants: dict[str, Any], manager: str | None) 
         "package_files": files.package_files(manager, protects),
         "module_files": files.module_files(wants["state"]),
         "unit_files": [],
+        "conf_files": [],
         "feature_type": feature_number(wants["feature_type"]),
         "token": _token(wants["token"]),
         "has_token": bool(wants["token"] or wants["has_token_content"]),
@@ -128,7 +129,8 @@ def _present(
         if plan["installed"] == plan["version"] and _module_is_there(facts, plan):
             plan["runfile"] = None
     if platform and (plan["package"] or plan["runfile"]):
-        choice = Choice({"series": "grid"}, "proprietary")
+        branch = branch_of(plan["version"]) if plan["version"] else 0
+        choice = Choice({"series": "grid", "branch": branch, "branch_min": branch}, "proprietary")
         plan["header_packages"] = for_kernels(platform["headers"], choice, plan["kernels"])
         if plan["runfile"]:
             plan["build_packages"] = [*platform["build_packages"], *(["dkms"] if wants["dkms_enabled"] else [])]

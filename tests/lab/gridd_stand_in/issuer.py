@@ -28,6 +28,16 @@ def pem_of(key: rsa.RSAPrivateKey) -> bytes:
     return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
 
 
+def usage(authority: bool) -> x509.KeyUsage:
+    """What the key may do; strict clients, such as Python 3.13, want it to be told."""
+    names = ("content_commitment", "data_encipherment", "key_agreement", "encipher_only", "decipher_only")
+    rest = dict.fromkeys(names, False)
+    own = not authority
+    return x509.KeyUsage(
+        digital_signature=own, key_encipherment=own, key_cert_sign=authority, crl_sign=authority, **rest
+    )
+
+
 def certificate(name: str, key: rsa.RSAPrivateKey, issuer: Any, address: str | None) -> x509.Certificate:
     """A certificate for ``key``; ``issuer`` is (certificate, key), or None for an authority of its own."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -41,7 +51,11 @@ def certificate(name: str, key: rsa.RSAPrivateKey, issuer: Any, address: str | N
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=30))
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(usage(issuer is None), critical=True)
     )
+    above = (issuer[1] if issuer else key).public_key()
+    builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(above), critical=False)
     if address:
         names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
         builder = builder.add_extension(names, critical=False)
