@@ -74,8 +74,8 @@ def ensure(params, system, *, apply):
         system.write(path, text, mode[0] if mode else 0o644)
     return {
         "changed": changed,
-        "keys": keys,
-        "values": after,
+        "changed_keys": keys,
+        "settings": after,
         "restart_required": changed,
         "steps": _steps(path, have, keys, after) if changed else [],
         "warnings": _warnings(path, text) if text else [],

@@ -102,13 +102,13 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-keys:
+changed_keys:
   description: The keys that changed, or would change in check mode.
   returned: success
   type: list
   elements: str
   sample: [FeatureType]
-values:
+settings:
   description: All keys in force afterwards, with their values.
   returned: success
   type: dict

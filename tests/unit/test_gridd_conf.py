@@ -137,7 +137,7 @@ def test_a_missing_file_is_made_from_the_template():
     assert predicted["diff"]["after"] == system.read(PATH)
     assert predicted["steps"][0] == f"Create {PATH}" and "Set FeatureType=1" in predicted["steps"]
     second = run(system, feature_type="1")
-    assert (second["changed"], second["restart_required"], second["keys"]) == (False, False, [])
+    assert (second["changed"], second["restart_required"], second["changed_keys"]) == (False, False, [])
 
 
 def test_nothing_is_made_of_nothing():
@@ -149,7 +149,7 @@ def test_nothing_is_made_of_nothing():
 def test_a_file_keeps_its_mode_and_a_link_its_place():
     system = FakeSystem({"/srv/gridd.conf": "FeatureType=0\n"}, {PATH: "/srv/gridd.conf"})
     system.modes["/srv/gridd.conf"] = 0o640
-    assert run(system, feature_type="vws")["keys"] == ["FeatureType"]
+    assert run(system, feature_type="vws")["changed_keys"] == ["FeatureType"]
     assert system.wrote == {"/srv/gridd.conf": "FeatureType=2\n"} and system.modes["/srv/gridd.conf"] == 0o640
 
 
@@ -181,7 +181,7 @@ def test_bad_values_are_refused_before_anything_is_written(options, part):
 def test_legacy_keys_are_written_when_they_are_asked_for():
     system = FakeSystem({PATH: TEMPLATE})
     result = run(system, legacy=True, server_address="192.0.2.1", server_port=7070)
-    assert result["keys"] == ["ServerAddress", "ServerPort"]
+    assert result["changed_keys"] == ["ServerAddress", "ServerPort"]
     assert "ServerAddress=192.0.2.1\n" in system.read(PATH)
 
 
