@@ -207,5 +207,4 @@ def _key_bits(found):
     if der.oid(der.pick(kind, 0)) == RSA:
         modulus = der.pick(der.inside(der.one(der.expect(bits, der.BIT_STRING).body[1:]), der.SEQUENCE), 0)
         return der.number(modulus).bit_length()
-    curve = der.oid(kind[1]) if len(kind) > 1 and kind[1].tag == der.OBJECT else None
-    return CURVES.get(curve)
+    return CURVES.get(der.oid(kind[1])) if len(kind) > 1 and kind[1].tag == der.OBJECT else None

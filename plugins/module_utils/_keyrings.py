@@ -20,7 +20,8 @@ FROM_THE_BUILD, FROM_THE_FIRMWARE = "1f030000", "1f010000"
 
 def parse(text):
     """``({keyring: number of keys}, [{description, id, permissions, short}])`` of /proc/keys, each key once."""
-    counts, keys = {}, {}
+    counts: dict[str, int] = {}
+    keys: dict[tuple, dict] = {}
     for permissions, kind, rest in LINE.findall(text or ""):
         ring = KEYRING.fullmatch(rest) if kind == "keyring" else None
         if ring:
@@ -81,4 +82,5 @@ def holding(rings, certificate):
 
 
 def observe(system, owner_keys, firmware_keys):
-    return place(*parse(system.read(PROC_KEYS)), owner_keys, firmware_keys)
+    counts, keys = parse(system.read(PROC_KEYS))
+    return place(counts, keys, owner_keys, firmware_keys)

@@ -18,7 +18,7 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils import _secure_boo
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
-NO_KEYS = {
+NO_KEYS: dict = {
     "enrolled": [],
     "pending": {"enrol": [], "delete": []},
     "timeout": None,

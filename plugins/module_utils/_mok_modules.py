@@ -31,7 +31,8 @@ def observe(system, release, whole):
         return []
     name, path = main
     folder, file = path.rsplit("/", 1)
-    there, rows = set(system.entries(folder)), []
+    there: set[str] = set(system.entries(folder))
+    rows: list[dict] = []
     for part in PARTS:
         own = f"{name}{part}{file[len(name) :]}"
         if own not in there:

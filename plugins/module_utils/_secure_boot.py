@@ -11,7 +11,7 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils import _efi_variab
 
 LOCKDOWN = "/sys/kernel/security/lockdown"
 SIG_ENFORCE = "/sys/module/module/parameters/sig_enforce"
-UNREAD = {
+UNREAD: dict = {
     "enrolled": None,
     "pending": {"enrol": None, "delete": None},
     "timeout": None,
@@ -41,8 +41,8 @@ def observe_firmware(system):
     """``{firmware, secure_boot, validation, lockdown, shim, enforced, mokutil}``"""
     facts = {"firmware": "uefi", "validation": None, "shim": False, "mokutil": system.which("mokutil")}
     if system.exists(efi.EFI):
-        values = (efi.value(system, name) for name in ("SecureBoot", "SetupMode"))
-        facts["secure_boot"] = parse_secure_boot(*values, bool(system.entries(efi.EFIVARS)))
+        secure_boot, setup_mode = (efi.value(system, name) for name in ("SecureBoot", "SetupMode"))
+        facts["secure_boot"] = parse_secure_boot(secure_boot, setup_mode, bool(system.entries(efi.EFIVARS)))
         facts["shim"] = any(efi.there(system, name) for name in ("MokListRT", "SbatLevelRT", "MokListXRT"))
         if facts["shim"]:  # which mirrors the variable only where somebody has set it
             facts["validation"] = not efi.is_set(efi.mirrored(system, "MokSBStateRT"))
