@@ -40,12 +40,12 @@ def chrony(state="active"):
     return {"Id": "chrony.service", "LoadState": "loaded", "ActiveState": state}
 
 
-def guest(messages=("Started (837)",), unit=UNIT, tokens=(TOKEN,), conf="FeatureType=1\n", written=0, **commands):
+def guest(messages=("Started (837)",), unit=None, tokens=(TOKEN,), conf="FeatureType=1\n", written=0, **commands):
     """A vGPU guest with a licensing daemon."""
     files = {"/usr/bin/nvidia-gridd": "", "/run/systemd/system/x": "", "/etc/nvidia/gridd.conf": conf}
     files.update({f"{FOLDER}/{number}.tok": data for number, data in enumerate(tokens)})
     answers = {
-        ("systemctl", "show"): shown(unit, chrony()),
+        ("systemctl", "show"): shown(unit or UNIT, chrony()),
         ("journalctl",): as_json(*messages),
         ("chronyc",): TRACKING,
     }
