@@ -42,6 +42,15 @@ def need_packages() -> None:
             raise AnsibleActionFail(MISSING.format(name=name, python=sys.executable)) from exc
 
 
+def secrets_of(arguments: dict[str, Any]) -> list[str]:
+    """Gives what no text may hold: the password, and what the console's command gets in its environment."""
+    return [arguments["password"], *map(str, arguments["console"].get("environment", {}).values())]
+
+
+def uncapitalised(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
 class ActionModule(ActionBase):
     """Opens the line first, reboots the host then, and waits for it in the end."""
 
@@ -53,24 +62,24 @@ class ActionModule(ActionBase):
         self._name = str((task_vars or {}).get("inventory_hostname", "the host"))
         arguments = self._arguments()
         wish = Wish(arguments["request"], arguments["expected_keys"])
-        console = arguments["console"]
+        console, hidden = arguments["console"], secrets_of(arguments)
         if self._task.check_mode:
             first = f"reboot {self._name}" if arguments["reboot"] else f"wait for {self._name} to reboot"
             return {
                 **result,
                 "changed": True,
-                "msg": f"Would open {named(console)}, {first} and choose {ENTRY[wish.request]}.",
+                "msg": f"Would open {uncapitalised(named(console))}, {first} and choose {ENTRY[wish.request]}.",
             }
         need_packages()
         started = time.monotonic()
         try:
             line = open_line(console)
-        except LineError as exc:
-            raise AnsibleActionFail(str(exc)) from exc
-        try:
-            report = self._drive(line, wish, arguments)
-        finally:
-            line.close()
+            try:
+                report = self._drive(line, wish, arguments)
+            finally:
+                line.close()
+        except (HostError, LineError) as exc:
+            raise AnsibleActionFail(masked(str(exc), hidden)) from exc
         return {**result, **report, "seconds": round(time.monotonic() - started, 1)}
 
     def _arguments(self) -> dict[str, Any]:
@@ -100,7 +109,7 @@ class ActionModule(ActionBase):
         says = verdict.says
         if arguments["reboot"] and not back:
             says += f" {self._name} did not come back within {arguments['timeout']} s (timeout). Look at its console."
-        hidden = [arguments["password"], *map(str, arguments["console"].get("environment", {}).values())]
+        hidden = secrets_of(arguments)
         return {
             "changed": arguments["reboot"] or verdict.outcome in DONE.values(),
             "failed": verdict.outcome != DONE[wish.request] or bool(arguments["reboot"] and not back),
@@ -113,18 +122,13 @@ class ActionModule(ActionBase):
 
     def _reboot(self, line: Line, host: Host, check: bool) -> str:
         """Gives the boot id before it; nothing is rebooted when the line is not the host's."""
-        try:
-            before = host.boot_id()
-            mark = f"mok_console {random.token_hex(8)}"
-            if check:
-                host.speak(f"'{mark}'")
-                prove(line, mark)
-                self._say(f"{line.name} is the host's own")
-            else:
-                prove(line, "")
-            host.reboot()
-        except (HostError, LineError) as exc:
-            raise AnsibleActionFail(str(exc)) from exc
+        before = host.boot_id()
+        mark = f"mok_console {random.token_hex(8)}" if check else ""
+        if mark:
+            host.speak(f"'{mark}'")
+        prove(line, mark)
+        self._say(f"{uncapitalised(line.name)} {'shows what the host writes on it' if mark else 'is there'}")
+        host.reboot()
         self._say("rebooting")
         return before
 

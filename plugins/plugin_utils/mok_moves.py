@@ -42,6 +42,7 @@ class State:
     ``verdict``: where it is set, every way leads out through ``No`` and the first entry of the menu
     ``typed``: how often the password was typed
     ``left``: the last key was pressed
+    ``viewed``: entries whose keys were looked at; ``unread``: how often a key came over the line in pieces
     ``presumed``: where the selection is on a terminal without colours
     ``acted``: screen and ``presumed`` when ``pressed`` were pressed, so that nothing is pressed twice
     """
@@ -52,6 +53,7 @@ class State:
     name: str = ""
     presumed: int = 0
     viewed: tuple[str, ...] = ()
+    unread: int = 0
     acted: tuple[Screen, int] | None = None
     pressed: tuple[bytes, ...] = ()
 

@@ -15,12 +15,14 @@ from typing import NamedTuple
 
 TOP, BOTTOM = re.compile(r"[┌+][─-]{3,}[┐+]"), re.compile(r"[└+][─-]{3,}[┘+]")
 SIDES = "│|"
+FRAMED = 0.75  # of a frame's rows have their left side, at least
 TOP_LEFT = re.compile(r"[┌+][─-]{3,}")
 FIRST = ("Continue boot", "Reboot")
 LAST = "Enroll hash from disk"
 LISTS = {("[Enroll MOK]",): "enrol_list", ("[Delete MOK]",): "delete_list"}
 QUESTIONS = {("Enroll the key(s)?",): "confirm_enrol", ("Delete the key(s)?",): "confirm_delete"}
 TITLES = {("Perform MOK management",): "menu", **LISTS, **QUESTIONS}
+HEADINGS = ("[Serial Number]", "[Issuer]", "[Subject]", "[Valid Not Before]", "[Valid Not After]", "[Fingerprint]")
 QUESTION = {
     "menu": "Perform MOK management:",
     "enrol_list": "[Enroll MOK]",
@@ -44,7 +46,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Key:
-    """What ``View key N`` shows; the fingerprint is SHA-1, and half of it where the screen is too small for more."""
+    """What ``View key N`` shows; the fingerprint is SHA-1. Empty is what could not be read."""
 
     fingerprint: str
     subject: str
@@ -72,7 +74,7 @@ class Screen:
         if self.name == "countdown":
             return f"MokManager counts down: {self.seconds} s left"
         if self.key:
-            return f"Key {self.key.fingerprint}, {self.key.subject}"
+            return f"Key {self.key.fingerprint or '(in pieces)'}, {self.key.subject}"
         said = {"password": "Password:", "locked": "Enter MOK password:", "message": self.said}
         return said.get(self.name, f"{self.name} {self.said}".strip())
 
@@ -140,22 +142,25 @@ def menu(title: tuple[str, ...], entries: tuple[str, ...]) -> str | None:
 
 
 def key_shown(lines: list[str]) -> Key | None:
-    """Reads the fields of a certificate that fills the whole frame."""
-    if "[Fingerprint]" not in lines or "[Subject]" not in lines:
+    """Reads the fields of a certificate that fills the whole frame; what came in pieces is an empty text."""
+    if sum(heading in line for line in lines for heading in HEADINGS) < 4:
         return None
-    after = lines[lines.index("[Fingerprint]") + 1 :][:2]
-    fingerprint = "".join(re.findall(r"\b[0-9a-f]{2}\b", " ".join(after)))
-    return Key(fingerprint, lines[lines.index("[Subject]") + 1]) if len(fingerprint) in (20, 40) else None
+    after = lines[lines.index("[Fingerprint]") + 1 :] if "[Fingerprint]" in lines else []
+    half = re.compile(r"[0-9A-Fa-f]{2}(?: [0-9A-Fa-f]{2}){9}")
+    halves = [line.replace(" ", "").lower() for line in after[:2] if half.fullmatch(line)]
+    subject = lines[lines.index("[Subject]") + 1] if "[Subject]" in lines[:-1] else ""
+    return Key("".join(halves) if len(halves) == 2 else "", subject)
 
 
 def framed(picture: Picture) -> int:
-    """Gives the last row of MokManager's frame, as far as its left side is drawn, and 0 where there is none.
+    """Gives the last row of MokManager's frame, and 0 where there is none.
 
-    The rest of it need not be whole: a row of blanks that has lost some on its way says as much as before.
+    A few of its rows need not be there: a row of blanks that has lost some on its way says as much as before.
     """
     if not picture.rows or not TOP_LEFT.match(picture.rows[0]):
         return 0
-    return next((at for at, row in enumerate(picture.rows[1:]) if row[:1] not in tuple(SIDES)), len(picture.rows) - 1)
+    sides = [at for at, row in enumerate(picture.rows) if at and row[:1] in ("│", "|", "└", "+")]
+    return max((at for count, at in enumerate(sides, 1) if count >= FRAMED * at), default=0)
 
 
 def recognise(picture: Picture) -> Screen:

@@ -27,6 +27,9 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.mok_terminal impor
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.mok_transcript import KEPT
 
 REPEATS = 2
+# Seconds between two looks: what is computed in between is time that the thread at the line may lack.
+PAUSE = 0.05
+OVERLAP = 200
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,14 @@ class Session:
         self._terminal, self._state, self._fresh = Terminal(), State(), ""
         self._started = self._changed = self._acted = self._known = time.monotonic()
         self._repeats, self._restarted = 0, False
+        self._screen: Screen | None = None
 
     def run(self) -> Verdict:
         """Gives the end; whatever happens on the line is one of the outcomes, never an exception."""
         while True:
             try:
-                self._take(0.1)
+                time.sleep(PAUSE)
+                self._take(0)
                 verdict = self._look(time.monotonic())
             except LineError as exc:
                 return lost(self._state, self._seen(), str(exc))
@@ -82,24 +87,24 @@ class Session:
         data = self.line.read(patience)
         if data:
             text = self._terminal.feed(data)
-            self.text, self._fresh = (self.text + text)[-KEPT:], (self._fresh + text)[-KEPT:]
-            self._changed = time.monotonic()
+            self.text, self._fresh = (self.text + text)[-KEPT:], self._fresh + text
+            self._changed, self._screen = time.monotonic(), None
 
     def _look(self, now: float) -> Verdict | None:
         sign = boot_sign(self._fresh)
+        self._fresh = self._fresh[sign[1] if sign else -OVERLAP :]
         if sign:
-            name, end = sign
-            self._fresh = self._fresh[end:]
-            self._restarted = self._restarted or name == "restart"
-            verdict = ended(self._state, self._seen(), name)
+            self._restarted = self._restarted or sign[0] == "restart"
+            verdict = ended(self._state, self._seen(), sign[0])
             if verdict:
                 return verdict
         if self._state.left:
             return self._state.verdict if now - self._acted > self.patience.away else None
-        if now - self._changed >= self.patience.settle:
-            screen = recognise(self._terminal.picture())
-            if screen.name != "damaged" or now - self._changed >= self.patience.damaged:
-                self._act(screen, now)
+        still = now - self._changed
+        if still >= self.patience.settle:
+            self._screen = self._screen or recognise(self._terminal.picture())
+            if self._screen.name != "damaged" or still >= self.patience.damaged:
+                self._act(self._screen, now)
         if not self.screens:
             return silent(self._seen()) if now - self._started > self.patience.first else None
         return stuck(self._state, self._seen()) if now - self._known > self.patience.stuck else None

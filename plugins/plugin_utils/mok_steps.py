@@ -117,9 +117,11 @@ def keys(wish: Wish, state: State, screen: Screen) -> Move:
 
 def one_key(wish: Wish, state: State, screen: Screen) -> Move:
     key = screen.key or Key("", "")
+    if not (key.fingerprint and key.subject) and state.unread < TRIES and not state.verdict:
+        return Move(replace(state, unread=state.unread + 1, viewed=state.viewed[:-1]), (SPACE,))
     if not any(is_key(key, one) for one in wish.expected) and not state.verdict:
         says = (
-            f"The request holds a key that was not expected: {key.fingerprint}, {key.subject}. {BOOTS} "
+            f"The request holds a key that was not expected: {key.fingerprint or 'unreadable'}, {key.subject}. {BOOTS} "
             "Compare with what mokutil --list-new says after staging, and stage the right key."
         )
         state = replace(state, verdict=Verdict("refused", says))
@@ -130,7 +132,7 @@ def is_key(key: Key, expected: str) -> bool:
     """Compares a SHA-1 fingerprint in any usual spelling, or a part of the subject."""
     digits = re.sub(r"[: ]", "", expected).lower()
     if re.fullmatch(r"[0-9a-f]{40}", digits):
-        return len(key.fingerprint) >= 20 and digits.startswith(key.fingerprint)
+        return digits == key.fingerprint
     return bool(expected) and expected in key.subject
 
 
