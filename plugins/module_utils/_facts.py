@@ -15,6 +15,7 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils import _driver as 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _grid as grid
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _gridd_facts as gridd
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _kernel as kernel
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _mdev_facts as mdev
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _nccl as nccl
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _nvml as nvml
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _os as os_facts
@@ -27,7 +28,7 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import Com
 
 TIMED_OUT = 124
 
-SUBSETS = ("system", "kernel", "pci", "driver", "nvml", "persistence", "cuda", "nccl", "gridd", "secure_boot")
+SUBSETS = ("system", "kernel", "pci", "driver", "nvml", "persistence", "cuda", "nccl", "gridd", "secure_boot", "mdev")
 NEEDS = {
     "kernel": ("system",),
     "pci": ("system",),
@@ -38,9 +39,10 @@ NEEDS = {
     "nccl": ("system",),
     "gridd": ("system",),
     "secure_boot": ("system", "kernel"),
+    "mdev": ("system", "pci"),
 }
 # Comes along as well, but can be left out: without NVML nobody knows the GPUs' mode and licences.
-TAKES_ALONG = dict.fromkeys(("persistence", "gridd"), ("kernel", "pci", "driver", "nvml"))
+TAKES_ALONG = dict.fromkeys(("persistence", "gridd", "mdev"), ("kernel", "pci", "driver", "nvml"))
 
 
 def wanted(subsets):
@@ -130,6 +132,8 @@ def gather(system, subsets, python, interpreter, machine, user_id, timeout, whol
         facts["gridd"] = gridd.observe(patient, facts.get("gpus", []), answered, version, clock)
     if "secure_boot" in names:
         facts["mok"] = secure_boot.observe(patient, facts["kernel"], whole)
+    if "mdev" in names:
+        facts["mdev"] = mdev.observe(patient, facts["pci"], facts.get("gpus", []))
     if "pci" in names:
         facts["place"] = place(
             facts["system"]["container"],

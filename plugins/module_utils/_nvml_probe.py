@@ -74,6 +74,12 @@ def ask_nvml():
             })
         return {"supported": bool(found.isGridLicenseSupported), "features": rows}
 
+    def vgpu_host(handle):
+        able = [ask("nvmlDeviceGetVgpuCapabilities", handle, capability) for capability in (1, 2)]  # profiles, sizes
+        mode = ask("nvmlDeviceGetVgpuHeterogeneousMode", handle)
+        profiles, sizes, enabled = (bool(value) if value is not None else None for value in (*able, mode))
+        return {"heterogeneous": {"enabled": enabled, "profiles": profiles, "sizes": sizes}}
+
     def gpu(index):
         lost = handle = None
         try:
@@ -85,6 +91,7 @@ def ask_nvml():
         second = getattr(n, "nvmlMemory_v2", None)  # the first form counts reserved memory as used
         memory = (get("MemoryInfo", second) if second else None) or get("MemoryInfo")
         capability, persistence = get("CudaComputeCapability"), get("PersistenceMode")
+        mode = get("VirtualizationMode")
         bus = text(getattr(get("PciInfo"), "busId", "")).lower()
         links = [link for link in range(getattr(n, "NVML_NVLINK_MAX_LINKS", 18)) if get("NvLinkState", link)]
         return {
@@ -106,10 +113,11 @@ def ask_nvml():
             "power_limit_watts": watts(get("PowerManagementLimit")),
             "power_limit_default_watts": watts(get("PowerManagementDefaultLimit")),
             "temperature_celsius": get("Temperature", getattr(n, "NVML_TEMPERATURE_GPU", 0)),
-            "virtualization_mode": get("VirtualizationMode"),
+            "virtualization_mode": mode,
             "licensing": licensing(handle) if handle is not None else None,
             "nvlinks": {"active": len(links), "links": links},
             "processes": processes(handle) if handle is not None else [],
+            **({"vgpu_host": vgpu_host(handle)} if mode == 3 else {}),
         }
 
     cuda = ask("nvmlSystemGetCudaDriverVersion_v2") or ask("nvmlSystemGetCudaDriverVersion")

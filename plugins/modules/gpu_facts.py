@@ -33,7 +33,8 @@ options:
       - What to read; what a subset needs comes with it. A name with C(!) before it is left out.
       - V(system) is the operating system; V(kernel) the kernels; V(pci) the cards; V(driver) modules, libraries and
         packages; V(nvml) each GPU; V(persistence) the daemon; V(cuda) the CUDA toolkits; V(nccl) the NCCL libraries;
-        V(gridd) the licence of a vGPU guest; V(secure_boot) whether the kernel trusts the driver's modules.
+        V(gridd) the licence of a vGPU guest; V(secure_boot) whether the kernel trusts the driver's modules; V(mdev)
+        the virtual GPUs of a vGPU host.
     type: list
     elements: str
     default: [all]
@@ -149,6 +150,12 @@ ansible_facts:
               and C(modules) is empty where the kernel asks for no signatures.
           type: dict
           returned: subset secure_boot
+        mdev:
+          description:
+            - What M(gpufleet.nvidia.mdev_facts) documents in full. V(null) where nothing can make virtual GPUs; then no
+              program was executed for it.
+          type: dict
+          returned: subset mdev
         coherence:
           description: One verdict, C(absent), C(coherent), C(needs_reload), C(needs_reboot) or C(broken), with reasons.
           type: dict

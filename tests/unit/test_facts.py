@@ -94,16 +94,17 @@ def test_a_machine_with_everything_starts_one_program():
     ("asked", "expected"),
     [
         (["all"], list(SUBSETS)),
-        (["!nvml"], ["system", "kernel", "pci", "driver", "persistence", "cuda", "nccl", "gridd", "secure_boot"]),
+        (["!nvml"], [name for name in SUBSETS if name != "nvml"]),
         (["pci"], ["system", "pci"]),
         (["driver"], ["system", "kernel", "pci", "driver"]),
         (["cuda"], ["system", "cuda"]),
         (
             ["all", "!persistence"],
-            ["system", "kernel", "pci", "driver", "nvml", "cuda", "nccl", "gridd", "secure_boot"],
+            ["system", "kernel", "pci", "driver", "nvml", "cuda", "nccl", "gridd", "secure_boot", "mdev"],
         ),
         (["secure_boot"], ["system", "kernel", "secure_boot"]),
         (["gridd"], ["system", "kernel", "pci", "driver", "nvml", "gridd"]),
+        (["mdev"], ["system", "kernel", "pci", "driver", "nvml", "mdev"]),
     ],
 )
 def test_what_a_subset_needs_comes_with_it(asked, expected):
