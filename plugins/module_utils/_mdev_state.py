@@ -19,8 +19,8 @@ UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 Running = namedtuple("Running", "parent type name parameters iommu_group")
 # running: Running or None; definitions: [Definition], one for each parent that has one
 Device = namedtuple("Device", "running definitions")
-# back_end: mdevctl, sysfs or vendor_vfio; type: an id, once it is resolved; parameters: None is "as it is"
-Wanted = namedtuple("Wanted", "key uuid parent type autostart parameters back_end")
+# back_end: mdevctl, sysfs or vendor_vfio; type: an id, once it is resolved, and its name; parameters: None: as it is
+Wanted = namedtuple("Wanted", "key uuid parent type name autostart parameters back_end")
 ABSENT = Device(None, ())
 
 

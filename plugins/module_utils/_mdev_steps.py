@@ -33,7 +33,7 @@ def target_running(want, before, state):
         parameters = kept.parameters if kept else None
     if kept:
         return kept._replace(parameters=parameters)
-    return Running(want.parent, want.type, None, parameters, None)
+    return Running(want.parent, want.type, want.name, parameters, None)
 
 
 def target_definitions(want, before, state):

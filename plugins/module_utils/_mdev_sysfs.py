@@ -55,13 +55,13 @@ def devices(system):
     """Each running device: uuid, parent, type's id and name, parameters (None: it has none), IOMMU group."""
     rows = []
     for uuid in system.entries(DEVICES):
-        base = f"{DEVICES}/{uuid}"
-        identity = last(system.link(f"{base}/mdev_type")) or last(system.real(f"{base}/mdev_type"))
+        base = system.real(f"{DEVICES}/{uuid}")
+        identity = last(system.link(f"{base}/mdev_type"))
         text = value(system, f"{base}/nvidia/vgpu_params")
         rows.append(
             {
                 "uuid": uuid,
-                "parent": last(system.real(base).rsplit("/", 1)[0]),
+                "parent": last(base.rsplit("/", 1)[0]),
                 "type": identity,
                 "name": value(system, f"{base}/mdev_type/name") or identity,
                 "parameters": parse_pairs(text) if text is not None else None,

@@ -114,10 +114,10 @@ def type_refusal(key, parent, asked, offers):
     return f"Device {key}: {parent} knows no type {asked}. It offers, nearest first: {listed(near)}."
 
 
-def back_end_of(want, name, offers, asked):
+def back_end_of(want, offers, asked):
     """(back-end, refusal) of a device.
 
-    :param name: the type's name, or None; :param asked: the option ``backend``
+    :param asked: the option ``backend``
     """
     if want.parent in offers.functions or want.key in offers.functions:
         fits = asked in ("auto", "vendor_vfio")
@@ -127,7 +127,7 @@ def back_end_of(want, name, offers, asked):
             asked,
             f"Device {want.key}: {want.parent} has not the vendor-specific interface; backend: auto finds which.",
         )
-    sliced = describe(want.type or "", name)["slices"] is not None
+    sliced = describe(want.type, want.name)["slices"] is not None
     if asked == "mdevctl" and not offers.has_mdevctl:
         return (
             asked,
@@ -146,14 +146,13 @@ def back_end_of(want, name, offers, asked):
 def resolve(row, state, before, offers, backend):
     """(Wanted, sentence): the sentence says why it cannot be, or is None."""
     key, uuid, parent = keyed(row, offers.functions)
-    want = Wanted(key, uuid, parent, (row.get("type") or "").strip(), row.get("autostart", True), None, None)
+    want = Wanted(key, uuid, parent, (row.get("type") or "").strip(), None, row.get("autostart", True), None, None)
     if row.get("parameters") is not None:
         want = want._replace(parameters={name: str(text) for name, text in row["parameters"].items()})
     running = before[key].running if key in before else None
-    name = None
     if state in ("started", "defined"):
         if running and running.parent == parent and means(want.type, running):
-            want, name = want._replace(type=running.type), running.name
+            want = want._replace(type=running.type, name=running.name)
         else:
             refusal = parent_refusal(key, parent, offers)
             if refusal:
@@ -161,8 +160,8 @@ def resolve(row, state, before, offers, backend):
             found = next((pair for pair in offers.types(parent) if is_called(want.type, *pair)), None)
             if not found:
                 return want, type_refusal(key, parent, want.type, offers)
-            want, name = want._replace(type=found[0]), found[1]
-    back_end, refusal = back_end_of(want, name, offers, backend)
+            want = want._replace(type=found[0], name=found[1])
+    back_end, refusal = back_end_of(want, offers, backend)
     if not refusal and state == "defined" and back_end != "mdevctl":
         refusal = (
             f"Device {key} cannot be defined without being started: that needs mdevctl, and a type that it can keep."
@@ -180,5 +179,5 @@ def undeclared(before, wants, offers):
         ours = any(row.type.startswith("nvidia-") or row.parent in parents for row in rows)
         if key not in declared and ours:
             back_end = "vendor_vfio" if key in offers.functions else "mdevctl" if offers.has_mdevctl else "sysfs"
-            surplus.append(Wanted(key, None, rows[0].parent, rows[0].type, True, None, back_end))
+            surplus.append(Wanted(key, None, rows[0].parent, rows[0].type, None, True, None, back_end))
     return surplus
