@@ -123,15 +123,21 @@ class ModuleSystem:
             return None
         return found.st_mode & 0o7777, found.st_uid, found.st_gid
 
+    def folder(self, path, mode=0o755):
+        """Makes a folder, where it is not there, and gives it exactly this mode."""
+        with _explained("make", path):
+            os.makedirs(path, mode=mode, exist_ok=True)
+            os.chmod(path, mode)
+
     def write(self, path, text, mode=0o644):
-        """Writes a file in one step: a reader sees the old text or the new one, never a part."""
+        """Writes a file (text or bytes) in one step: a reader sees the old content or the new one, never a part."""
         folder = os.path.dirname(path)
         with _explained("write", path):
             os.makedirs(folder, mode=0o755, exist_ok=True)
             handle, temporary = tempfile.mkstemp(prefix=".gpufleet-", dir=folder)
             try:
                 with os.fdopen(handle, "wb") as file:
-                    file.write(text.encode("utf-8"))
+                    file.write(text if isinstance(text, bytes) else text.encode("utf-8"))
                     os.fchmod(file.fileno(), mode)
                     os.fsync(file.fileno())
                 os.rename(temporary, path)

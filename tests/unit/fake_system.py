@@ -75,6 +75,9 @@ class FakeSystem:
     def stat(self, path):
         return (self.modes.get(path, 0o644), 0, 0) if self.exists(path) else None
 
+    def folder(self, path, mode=0o755):
+        self.modes[path] = mode
+
     def write(self, path, text, mode=0o644):
         self.files[path] = self.wrote[path] = text
         self.modes[path] = mode

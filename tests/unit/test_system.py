@@ -79,6 +79,15 @@ def test_a_file_is_written_whole_with_its_mode_and_folders(system, tmp_path):
     assert not system.exists(path)
 
 
+def test_bytes_are_written_as_they_are_into_a_folder_of_its_own(system, tmp_path):
+    path = str(tmp_path / "private" / "key.der")
+    system.folder(os.path.dirname(path), mode=0o700)
+    system.folder(os.path.dirname(path), mode=0o750)
+    assert system.stat(os.path.dirname(path))[0] == 0o750
+    system.write(path, b"\x00\xff")
+    assert system.read_bytes(path) == b"\x00\xff"
+
+
 def test_bytes_that_are_no_text_are_replaced(system, tmp_path):
     (tmp_path / "x").write_bytes(b"a\xff")
     assert system.read(str(tmp_path / "x")) == "a\ufffd"
@@ -92,12 +101,14 @@ def test_a_link_is_made_over_an_older_one(system, tmp_path):
     assert (system.link(path), system.real(path), system.exists(path)) == ("/two", "/two", True)
 
 
-@pytest.mark.parametrize("deed", ["write", "symlink"])
+@pytest.mark.parametrize("deed", ["write", "symlink", "folder"])
 def test_what_cannot_be_written_is_told_with_its_place(system, tmp_path, deed):
     (tmp_path / "file").write_text("", encoding="utf-8")
     path = str(tmp_path / "file" / "below")
     with pytest.raises(NvidiaError, match=f"{path}.*file system"):
-        system.write(path, "x") if deed == "write" else system.symlink("/x", path)
+        {"write": system.write, "symlink": lambda place, _text: system.symlink("/x", place)}.get(
+            deed, lambda place, _text: system.folder(place)
+        )(path, "x")
 
 
 def test_what_cannot_be_removed_is_told_with_its_place(system, tmp_path):
