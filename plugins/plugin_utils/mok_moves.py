@@ -40,6 +40,8 @@ class State:
     """What the screen alone does not tell.
 
     ``verdict``: where it is set, every way leads out through ``No`` and the first entry of the menu
+    ``confirmed``: ``Yes`` was chosen, so that the next prompt is the one for our password
+    ``rounds``: how often a question without its title was left for another round through the menu
     ``typed``: how often the password was typed
     ``left``: the last key was pressed
     ``viewed``: entries whose keys were looked at; ``unread``: how often a key came over the line in pieces
@@ -48,6 +50,8 @@ class State:
     """
 
     verdict: Verdict | None = None
+    confirmed: bool = False
+    rounds: int = 0
     typed: int = 0
     left: bool = False
     name: str = ""

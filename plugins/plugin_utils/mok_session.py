@@ -27,6 +27,7 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.mok_terminal impor
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.mok_transcript import KEPT
 
 REPEATS = 2
+TORN = ("damaged", "unclear", "unclear_list")
 # Seconds between two looks: what is computed in between is time that the thread at the line may lack.
 PAUSE = 0.05
 OVERLAP = 200
@@ -36,14 +37,14 @@ OVERLAP = 200
 class Patience:
     """Seconds.
 
-    ``first``: until MokManager shows up; ``settle``: a screen stands still before a key is pressed, and ``damaged`` for
-    one that is not whole; ``again``: until a key counts as lost; ``stuck``: nothing known is shown; ``away``: the boot
-    after the last key; ``key``: between two keys, more with every try of the password.
+    ``first``: until MokManager shows up; ``settle``: a screen stands still before a key is pressed; ``torn``: the same
+    for one that is not whole; ``again``: until a key counts as lost; ``stuck``: nothing known is shown; ``away``: the
+    boot after the last key; ``key``: between two keys, more with every try of the password.
     """
 
     first: float = 300
     settle: float = 0.4
-    damaged: float = 1.5
+    torn: float = 1.5
     again: float = 6
     stuck: float = 30
     away: float = 60
@@ -103,7 +104,7 @@ class Session:
         still = now - self._changed
         if still >= self.patience.settle:
             self._screen = self._screen or recognise(self._terminal.picture())
-            if self._screen.name != "damaged" or still >= self.patience.damaged:
+            if self._screen.name not in TORN or still >= self.patience.torn:
                 self._act(self._screen, now)
         if not self.screens:
             return silent(self._seen()) if now - self._started > self.patience.first else None

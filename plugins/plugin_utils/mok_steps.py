@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.mok_boxes import NOT_KNOWN_YET
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.mok_moves import (
     DONE,
     ENTER,
@@ -27,7 +28,7 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.mok_moves import (
     leave,
     select,
 )
-from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.mok_screens import NOT_KNOWN_YET, QUESTIONS, Key, Screen
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.mok_screens import QUESTIONS, Key, Screen
 
 # A countdown this near to its end is let alone: the key would meet GRUB's menu, stop its clock and with it the boot.
 TOO_LATE = 1
@@ -106,7 +107,7 @@ def main_menu(wish: Wish, state: State, screen: Screen) -> Move:
 
 
 def keys(wish: Wish, state: State, screen: Screen) -> Move:
-    if screen.name != f"{wish.request}_list":
+    if screen.name not in (f"{wish.request}_list", "unclear_list"):
         state = surprised(state, f"MokManager shows {screen.name}, which was not asked for.")
     views = [entry for entry in screen.entries[:-1] if entry not in state.viewed]
     if not wish.expected or not views or state.verdict:
@@ -139,11 +140,22 @@ def is_key(key: Key, expected: str) -> bool:
 def confirm(wish: Wish, state: State, screen: Screen) -> Move:
     if screen.name != f"confirm_{wish.request}":
         state = surprised(state, f"MokManager asks {screen.name}, which was not asked for.")
-    return select(state, screen, "No" if state.verdict else "Yes")
+    move = select(state, screen, "No" if state.verdict else "Yes")
+    return replace(move, state=replace(move.state, confirmed=ENTER in move.keys and not state.verdict))
+
+
+def unclear(wish: Wish, state: State, screen: Screen) -> Move:
+    """Says ``No`` to a question that cannot be read: the menu comes again, and from there the question."""
+    if state.rounds >= TRIES:
+        state = surprised(state, f"A question of MokManager's came {TRIES + 1} times in pieces.")
+    move = select(state, screen, "No")
+    return replace(move, state=replace(move.state, rounds=state.rounds + 1)) if ENTER in move.keys else move
 
 
 def password(wish: Wish, state: State, screen: Screen) -> Move:
     """Types the password. The prompt can be left only by three wrong ones: empty ones, where nothing is wished."""
+    if not state.confirmed:
+        state = surprised(state, "MokManager asks for a password though nothing was confirmed.")
     if state.verdict or state.typed >= TRIES:
         return Move(state, (ENTER,))
     return Move(replace(state, typed=state.typed + 1), (PASSWORD, ENTER))
@@ -173,9 +185,11 @@ SCREENS: dict[str, Callable[[Wish, State, Screen], Move]] = {
     "menu": main_menu,
     "enrol_list": keys,
     "delete_list": keys,
+    "unclear_list": keys,
     "key": one_key,
     "confirm_enrol": confirm,
     "confirm_delete": confirm,
+    "unclear": unclear,
     "password": password,
     "message": message,
     "locked": locked,

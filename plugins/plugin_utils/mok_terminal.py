@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.mok_screens import Picture
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.mok_boxes import Picture
 
 MISSING = (
     "The controller has no Python package {name}, which mok_console needs to read a console. Install it where Ansible "
@@ -20,6 +20,7 @@ COLUMNS, ROWS = 240, 80
 HIGH = re.compile(rb"\xe2[\x80-\xbf]{2}|[\x80-\xff]")
 SET_MODE = re.compile(r"\x1b\[=\d*[hl]")
 UNFINISHED = re.compile(rb"(?:\xe2[\x80-\xbf]?|\x1b(?:\[(?:=\d*)?)?)\Z")
+SEQUENCE = re.compile("(?=\x1b)")
 BLANK = " "
 
 
@@ -38,6 +39,7 @@ class Terminal:
     def __init__(self) -> None:
         import pyte
 
+        self._new_stream: Any = pyte.Stream
         self._screen: Any = pyte.Screen(COLUMNS, ROWS)
         self._stream: Any = pyte.Stream(self._screen)
         self._rest = b""
@@ -49,8 +51,16 @@ class Terminal:
         cut = unfinished.start() if unfinished else len(data)
         self._rest = data[cut:]
         text = decode(data[:cut])
-        self._stream.feed(text)
+        for piece in SEQUENCE.split(text):
+            self._draw(piece)
         return text
+
+    def _draw(self, piece: str) -> None:
+        try:
+            self._stream.feed(piece)
+        except (TypeError, ValueError, IndexError, KeyError):
+            # What two torn sequences make together may be none that pyte can carry out; it is left out.
+            self._stream = self._new_stream(self._screen)
 
     def picture(self) -> Picture:
         rows, shades = [], []

@@ -35,7 +35,8 @@ class Gone(Exception):
 class MokManager:
     """``send`` takes bytes; ``receive`` gives one byte, or b"" after so many seconds.
 
-    ``odd`` replaces the screen of that name by ``shows``; ``deaf`` swallows so many keys; ``spoilt`` loses
+    ``odd`` replaces the screen of that name by ``shows`` and ``offers``; ``untitled`` questions lose their title;
+    ``deaf`` swallows so many keys; ``spoilt`` loses
     some bytes of the menu's box the first time it is drawn; ``plain`` knows no colours.
     """
 
@@ -47,6 +48,8 @@ class MokManager:
     tick: float = 1.0
     odd: str = ""
     shows: tuple[str, ...] = ("Something nobody has seen before",)
+    offers: tuple[str, ...] = ("OK",)
+    untitled: int = 0
     deaf: int = 0
     spoilt: bool = False
     plain: bool = False
@@ -108,8 +111,11 @@ class MokManager:
 
     def select(self, name: str, title: list[str], entries: list[str]) -> str:
         if name == self.odd:
-            title, entries = list(self.shows), ["OK"]
-        self.frame(*title)
+            title, entries = list(self.shows), list(self.offers)
+        if name == "confirm" and self.untitled:
+            self.untitled -= 1
+        else:
+            self.frame(*title)
         width = max(map(len, entries)) + 4
         chosen = 0
         while True:

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.mok_boxes import Picture
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.mok_moves import State, Wish
-from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.mok_screens import Picture, Screen, recognise
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.mok_screens import Screen, recognise
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.mok_session import TORN
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.mok_signs import boot_sign
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.mok_steps import SCREENS, step
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.mok_terminal import Terminal, decode
@@ -31,7 +33,7 @@ def screens(data, piece=48):
     for at in range(0, len(data), piece):
         terminal.feed(data[at : at + piece])
         screen = recognise(terminal.picture())
-        if screen.name not in ("unknown", "damaged") and (not seen or seen[-1].shows != screen.shows):
+        if screen.name not in ("unknown", *TORN) and (not seen or seen[-1].shows != screen.shows):
             seen.append(screen)
     return seen
 
@@ -115,7 +117,19 @@ def test_it_does_not_matter_in_which_pieces_the_bytes_come(piece):
 
 NOISE = st.binary(max_size=400) | st.lists(
     st.sampled_from(
-        [b"\x1b[2J", b"\x1b[01;01H", b"\x1b[23;35H", b"\xda\xc4\xc4\xc4\xbf", b"\xb3", b"Password:", b"No", b"Yes"]
+        [
+            b"\x1b[2J",
+            b"\x1b[01;01H",
+            b"\x1b[23;35H",
+            b"\x1b[23;35;01H",
+            b"\x1b[4",
+            b";;1m",
+            b"\xda\xc4\xc4\xc4\xbf",
+            b"\xb3",
+            b"Password:",
+            b"No",
+            b"Yes",
+        ]
     )
     | st.binary(max_size=9),
     max_size=60,
@@ -142,6 +156,12 @@ def test_lost_and_foreign_bytes_never_make_a_screen_that_is_not_there(noise, at,
     screen = recognise(terminal.picture())
     assert screen.name in ("unknown", "damaged", "menu", "countdown")
     assert screen.name != "menu" or screen.entries[0] == "Continue boot"
+
+
+def test_a_torn_sequence_is_left_out_and_what_follows_is_drawn():
+    terminal = Terminal()
+    terminal.feed(b"\x1b[23;35;01Hlost\x1b[01;01Hseen")
+    assert terminal.picture().rows[0] == "seen"
 
 
 def test_nothing_on_the_screen_is_no_screen():

@@ -16,7 +16,7 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.mok_transcript imp
 from tests.unit import mok_manager_stand_in
 from tests.unit.mok_manager_stand_in import Gone, MokManager
 
-QUICK = Patience(first=4, settle=0.04, damaged=0.1, again=0.3, stuck=1.2, away=0.3, key=0.002)
+QUICK = Patience(first=4, settle=0.04, torn=0.1, again=0.3, stuck=1.2, away=0.3, key=0.002)
 CANARY = "Canary4711"
 FINGERPRINT = "8A:17:93:12:8A:31:32:2F:EE:D7:08:8F:0F:FC:0F:65:47:60:58:01"
 
@@ -127,9 +127,22 @@ def test_a_message_nobody_knows_leads_out_without_a_change(tmp_path, where):
 
 
 def test_a_screen_nobody_knows_gets_no_key(tmp_path):
-    machine, session, verdict = over_socket(tmp_path, odd="list", shows=("[Enroll MOKX]",))
-    assert (verdict.outcome, machine.changed, machine.typed) == ("surprise", False, [])
-    assert names(session)[-1] != "password"
+    machine, session, verdict = over_socket(tmp_path, odd="list", offers=("Format disk", "Burn down"))
+    assert (verdict.outcome, machine.changed, machine.pressed) == ("surprise", False, [" ", "Down", "Enter"])
+    assert names(session) == ["countdown", "menu"]
+
+
+def test_a_list_of_forbidden_keys_is_not_ours(tmp_path):
+    machine, _session, verdict = over_socket(
+        tmp_path, odd="list", shows=("[Enroll MOKX]",), offers=("View key 0", "Continue")
+    )
+    assert (verdict.outcome, machine.changed, machine.pressed) == ("surprise", False, [" ", "Down", "Enter"])
+
+
+@pytest.mark.parametrize(("times", "outcome"), [(1, "enrolled"), (3, "enrolled"), (9, "surprise")])
+def test_a_question_without_its_title_is_left_and_asked_for_again(tmp_path, times, outcome):
+    machine, _session, verdict = over_socket(tmp_path, untitled=times)
+    assert (verdict.outcome, machine.changed) == (outcome, outcome == "enrolled")
 
 
 def test_a_console_that_says_nothing_is_not_seen(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.mok_boxes import NOT_KNOWN_YET
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.mok_moves import (
     DOWN,
     ENTER,
@@ -19,7 +20,7 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.mok_moves import (
     Wish,
     again,
 )
-from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.mok_screens import NOT_KNOWN_YET, Key, Screen
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.mok_screens import Key, Screen
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.mok_steps import SCREENS, step
 
 ENROL, DELETE = Wish("enrol"), Wish("delete")
@@ -52,8 +53,11 @@ LOOK = Wish("enrol", (SHA1.upper(),))
         (ENROL, State(), Screen("confirm_enrol", ("No", "Yes"), 1), (ENTER,)),
         (ENROL, BAD, Screen("confirm_enrol", ("No", "Yes"), 1), (UP,)),
         (ENROL, State(), Screen("confirm_delete", ("No", "Yes"), 0), (ENTER,)),
-        (ENROL, State(), Screen("password"), (PASSWORD, ENTER)),
-        (ENROL, State(typed=3), Screen("password"), (ENTER,)),
+        (ENROL, State(confirmed=True), Screen("password"), (PASSWORD, ENTER)),
+        (ENROL, State(), Screen("password"), (ENTER,)),
+        (ENROL, State(), Screen("unclear", ("No", "Yes"), 1), (UP,)),
+        (ENROL, State(), Screen("unclear", ("No", "Yes"), 0), (ENTER,)),
+        (ENROL, State(confirmed=True, typed=3), Screen("password"), (ENTER,)),
         (ENROL, BAD, Screen("password"), (ENTER,)),
         (ENROL, State(), Screen("message", ("OK",), 0, said="ERROR Password doesn't match"), (ENTER,)),
         (ENROL, State(), Screen("locked"), (ENTER,)),
@@ -83,7 +87,7 @@ def test_a_terminal_without_colours_goes_on_from_where_it_presumes_to_be():
 
 
 def test_a_password_is_never_typed_twice_into_one_prompt():
-    state = step(ENROL, State(), Screen("password")).state
+    state = step(ENROL, State(confirmed=True), Screen("password")).state
     assert step(ENROL, state, Screen("password")).keys == ()
     assert again(state, Screen("password")) == (ENTER,)
 
@@ -118,7 +122,12 @@ SOME = st.builds(
     st.integers(0, 10),
     st.sampled_from(["", "menu", "confirm_enrol", "ERROR Password doesn't match"]),
 )
-FITTING = {"confirm_enrol": ("No", "Yes"), "confirm_delete": ("No", "Yes"), "message": ("OK",)}
+FITTING = {
+    "unclear": ("No", "Yes"),
+    "confirm_enrol": ("No", "Yes"),
+    "confirm_delete": ("No", "Yes"),
+    "message": ("OK",),
+}
 
 
 def sensible(screen):
@@ -136,7 +145,7 @@ def test_once_there_is_a_verdict_nothing_is_confirmed_or_typed_any_more(shown, w
         before, move = state.verdict, step(wish, state, screen)
         if before:
             assert PASSWORD not in move.keys
-            if screen.name.startswith("confirm") and move.keys == (ENTER,):
+            if screen.name in FITTING and screen.name != "message" and move.keys == (ENTER,):
                 assert screen.entries[state.presumed if screen.selected is None else screen.selected] == "No"
         if screen.name in ("unknown", "else"):
             assert move.keys == ()
