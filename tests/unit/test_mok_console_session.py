@@ -21,11 +21,12 @@ CANARY = "Canary4711"
 FINGERPRINT = "8A:17:93:12:8A:31:32:2F:EE:D7:08:8F:0F:FC:0F:65:47:60:58:01"
 
 
-def over_socket(folder, wish=None, password="lab12345", patience=QUICK, **machine):
-    """Boots the stand-in on a unix socket and answers it; gives machine, session and verdict."""
-    server = socket.socket(socket.AF_UNIX)
-    server.bind(str(folder / "console"))
+def over_socket(folder, wish=None, password="lab12345", patience=QUICK, tcp=False, **machine):
+    """Boots the stand-in on a unix socket (or a TCP port) and answers it; gives machine, session and verdict."""
+    server = socket.socket(socket.AF_INET if tcp else socket.AF_UNIX)
+    server.bind(("127.0.0.1", 0) if tcp else str(folder / "console"))
     server.listen(1)
+    where = {"tcp": f"127.0.0.1:{server.getsockname()[1]}"} if tcp else {"socket": str(folder / "console")}
     box = []
 
     def serve():
@@ -48,7 +49,7 @@ def over_socket(folder, wish=None, password="lab12345", patience=QUICK, **machin
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
-    line = open_line({"socket": str(folder / "console")})
+    line = open_line(where)
     session = Session(line, wish or Wish("enrol"), password, str, patience)
     verdict = session.run()
     line.close()
@@ -61,8 +62,9 @@ def names(session):
     return [one["screen"] for one in session.screens]
 
 
-def test_a_key_is_enrolled(tmp_path):
-    machine, session, verdict = over_socket(tmp_path)
+@pytest.mark.parametrize("tcp", [False, True], ids=["unix socket", "TCP"])
+def test_a_key_is_enrolled(tmp_path, tcp):
+    machine, session, verdict = over_socket(tmp_path, tcp=tcp)
     assert (verdict.outcome, machine.end, machine.typed) == ("enrolled", "rebooted", ["lab12345"])
     assert names(session) == ["countdown", "menu", "enrol_list", "confirm_enrol", "password", "menu"]
     assert session.screens[4]["pressed"] == ["the password", "Enter"]
