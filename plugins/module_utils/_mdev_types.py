@@ -10,7 +10,7 @@ import re
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._gridd_profile import profile
 
-ADDRESS = re.compile(r"(?:([0-9a-f]{4})?([0-9a-f]{4}):)?([0-9a-f]{2}:[0-9a-f]{2}\.[0-7])", re.ASCII)
+ADDRESS = re.compile(r"(?:([0-9a-f]{4,8}):)?([0-9a-f]{2}:[0-9a-f]{2}\.[0-7])", re.ASCII)
 SLICES = re.compile(r"-([1-9])-\d+[ABCQ]")
 COLON_ROW = re.compile(r"(\d{1,9})\s*:\s*(\S.*)", re.ASCII)
 COLUMN_ROW = re.compile(r"(\S.*?)\s+(\d{1,9})", re.ASCII)  # one source shows the list so
@@ -25,7 +25,7 @@ def address(text):
     """
     word = (text or "").strip()
     found = ADDRESS.fullmatch(word.lower())
-    return f"{found[2] or '0000'}:{found[3]}" if found else word
+    return f"{int(found[1] or '0', 16):04x}:{found[2]}" if found else word
 
 
 def parse_pairs(text):

@@ -52,12 +52,11 @@ def mdev_plan(
     surplus = [present for card in cards for present in card.present if present not in claimed]
     kept = stays | set() if purge else stays | set(surplus)
     start = [_table(card, kept, slots) for card in cards]
+    to_place = [slot for slot in slots if slot.present not in stays]
     best: tuple[Seated, list[Slot], list[Table]] | None = None
     for way in dict.fromkeys([policy, "pack"]) if not wrong else ["pack"]:
         tables = copy.deepcopy(start)
-        seated, left = settle(
-            [slot for slot in slots if slot.present not in stays], tables, way, "auto" if wrong else mode
-        )
+        seated, left = settle(to_place, tables, way, "auto" if wrong else mode)
         if best is None or len(left) < len(best[1]):
             best = seated, left, tables
     assert best is not None

@@ -64,6 +64,14 @@ def refusal(row: Any, place: int) -> str | None:
         return f"Request {name} has {', '.join(map(str, unknown))}, which is none of {', '.join(sorted(KNOWN))}."
     if not row.get("profile") and not (row.get("framebuffer_gb") and row.get("series")):
         return f"Request {name} has neither profile nor both framebuffer_gb and series; write profile: GRID P4-4Q."
+    try:
+        float(row.get("framebuffer_gb") or 0)
+    except (TypeError, ValueError):
+        return f"Request {name} has framebuffer_gb {row['framebuffer_gb']}, which is no number of gigabytes."
+    if not all(isinstance(row.get(key), (str, list, tuple, type(None))) for key in ("hosts", "cards")):
+        return f"Request {name} has hosts or cards that are no list of names."
+    if not isinstance(row.get("parameters"), (Mapping, type(None))):
+        return f"Request {name} has parameters that are no dictionary, as disable_vnc with 1."
     count = row.get("count", 1)
     if isinstance(count, bool) or not str(count).isdigit():
         return f"Request {name} has count {count}, which is no number of devices."
