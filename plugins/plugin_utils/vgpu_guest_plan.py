@@ -160,6 +160,7 @@ def _absent(plan: dict[str, Any], facts: dict[str, Any], wants: dict[str, Any]) 
     if wants["driver"] and driver.is_grid(facts):
         plan["remove_packages"] = driver.grid_packages(facts)
         plan["remove_runfile"] = not plan["remove_packages"]
-    plan["unit_files"] = (
-        files.unit_files("absent", False) if plan["remove_runfile"] or not driver.is_grid(facts) else []
-    )
+        conf = (facts.get("gridd") or {}).get("conf") or {}
+        plan["conf_files"] = [files.absent(conf.get("path") or files.CONF)]
+    if not driver.grid_packages(facts):
+        plan["unit_files"] = files.unit_files("absent", False)
