@@ -8,7 +8,7 @@ from __future__ import annotations
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._mdev_apply import carry_out
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._mdev_capacity import capacity
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._mdev_in_use import in_use
-from ansible_collections.gpufleet.nvidia.plugins.module_utils._mdev_state import ABSENT, observe, shown
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._mdev_state import ABSENT, main_part, observe, shown
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._mdev_steps import plan
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._mdev_wanted import (
     Offers,
@@ -44,7 +44,7 @@ def has(running, parameters):
 def row_of(key, device):
     """A device as the module returns it."""
     running, defined = device.running, device.definitions[0] if device.definitions else None
-    kind = running or defined
+    kind = main_part(device)
     return {
         "key": key,
         "uuid": None if running and running.parent == key else key,

@@ -14,7 +14,7 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils._mdev_types import
 
 def by_card(system, devices):
     """{card: {key: Running}}"""
-    cards = {}
+    cards: dict = {}
     for key, device in devices.items():
         if device.running:
             cards.setdefault(sysfs.physical_function(system, device.running.parent), {})[key] = device.running
@@ -26,7 +26,7 @@ def holding(rows):
 
     :param rows: {key: Running} of one card
     """
-    kinds = {}
+    kinds: dict = {}
     for key, running in rows.items():
         kinds.setdefault(running.name or running.type, []).append(key)
     return (
@@ -97,7 +97,7 @@ def capacity(system, before, after, steps, offers):
         return []
     kinds, was, will, said = Kinds(system, offers), by_card(system, before), by_card(system, after), []
     freed = {sysfs.physical_function(system, step.value.parent) for step in steps if step.kind == "stop"}
-    shares = Counter()
+    shares: Counter = Counter()
     for (parent, identity), count in sorted(made.items()):
         card, kind = sysfs.physical_function(system, parent), kinds.of(parent, identity)
         total = len([running for running in will[card].values() if running.type == identity])

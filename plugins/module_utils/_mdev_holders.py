@@ -28,7 +28,7 @@ def guest(arguments):
 
 def open_files(system, prefix="/dev/vfio/"):
     """{path: [{pid, program, vm}]} of files below *prefix* that processes have open. Needs root to see others'."""
-    found = {}
+    found: dict = {}
     for pid in sorted((name for name in system.entries("/proc") if name.isdigit()), key=int):
         folder = f"/proc/{pid}/fd"
         paths = {system.link(f"{folder}/{name}") or "" for name in system.entries(folder)}

@@ -30,9 +30,10 @@ def parse_definition(uuid, parent, text):
         return None
     if not isinstance(told, dict) or not isinstance(told.get("mdev_type"), str):
         return None
-    listed = told.get("attrs") if isinstance(told.get("attrs"), list) else []
+    attributes = told.get("attrs")
+    listed = attributes if isinstance(attributes, list) else []
     pairs = [(name, str(row[name])) for row in listed if isinstance(row, dict) for name in row]
-    parameters = {}
+    parameters: dict = {}
     for name, text in pairs:
         parameters = parse_pairs(text) if name == PARAMETERS else parameters
     rest = tuple(pair for pair in pairs if pair[0] != PARAMETERS)

@@ -24,10 +24,15 @@ Wanted = namedtuple("Wanted", "key uuid parent type name autostart parameters ba
 ABSENT = Device(None, ())
 
 
+def main_part(device):
+    """The Running of a device, or else its first definition."""
+    return device.running or device.definitions[0]
+
+
 def observe(system):
     """{key: Device} of a host; the key is the UUID, or the function's address where there is none."""
     running = {row["uuid"] or row["parent"]: row for row in [*sysfs.devices(system), *vendor.devices(system)]}
-    defined = {}
+    defined: dict = {}
     for definition in mdevctl.definitions(system):
         defined.setdefault(definition.uuid, []).append(definition)
     return {

@@ -48,7 +48,8 @@ class MdevHost(FakeSystem):
     def __init__(self, p4=True, mtty=False, vendor=False, mdevctl=True, functions=4, table=True):
         super().__init__(which=["tee"])
         self.commands[("tee",)] = self.tee
-        self.running, self.groups, self.data, self.writes = {}, 0, None, []
+        self.running: dict[str, tuple[str, str]] = {}
+        self.groups, self.data, self.writes = 0, "", []
         self.commands[("systemctl", "show")] = ""
         if mdevctl:
             self._which.add("mdevctl")
@@ -100,13 +101,13 @@ class MdevHost(FakeSystem):
                 self.offer(MTTY, kind, name, free // ports)
         taken = [int(self.files[f"{PCI}/{name}/nvidia/current_vgpu_type"]) for name in self.vendor]
         sizes = {A16_TYPES[kind][1] for kind in taken if kind}
-        for name, kind in zip(self.vendor, taken, strict=True):
-            free = {
+        for name, chosen in zip(self.vendor, taken, strict=True):
+            listed = {
                 number: row[0]
                 for number, row in A16_TYPES.items()
-                if not kind and sizes <= {row[1]} and len([other for other in taken if other]) < row[2]
+                if not chosen and sizes <= {row[1]} and len([other for other in taken if other]) < row[2]
             }
-            rows = "".join(f"{number:<6}: {told}\n" for number, told in free.items())
+            rows = "".join(f"{number:<6}: {told}\n" for number, told in listed.items())
             self.files[f"{PCI}/{name}/nvidia/creatable_vgpu_types"] = f"ID    : vGPU Name\n{rows}" if rows else ""
 
     def offer(self, parent, kind, name, room, description=None):
@@ -177,7 +178,7 @@ class MdevHost(FakeSystem):
         if command == "define":
             if path in self.files:
                 return Result(1, "", f"Error: Device {key} on {parent} already defined")
-            self.files[path] = json.dumps(json.loads(self.data), indent=2)
+            self.files[path] = json.dumps(json.loads(self.data or ""), indent=2)
         elif command == "undefine":
             if self.files.pop(path, None) is None:
                 return Result(1, "", "Error: No devices match the specified uuid")

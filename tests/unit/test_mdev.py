@@ -222,10 +222,11 @@ def test_what_mdevctl_cannot_keep_is_not_only_defined():
 
 
 def test_the_kernel_s_refusal_names_what_was_done_and_what_the_card_holds():
-    host = MdevHost(mdevctl=False)
-    host.commands[("tee",)] = lambda argv: host.tee(argv) if uuid(1) == host.data else host.tee([argv[0], argv[1]])
-    real = host.poke
-    host.poke = lambda path, text: 28 if text == uuid(2) else real(path, text)
+    class Full(MdevHost):
+        def poke(self, path, text):
+            return 28 if text == uuid(2) else super().poke(path, text)
+
+    host = Full(mdevctl=False)
     with pytest.raises(NvidiaError) as said:
         ensure(params([Q4, {**Q4, "uuid": uuid(2)}]), host, apply=True)
     assert "No space left on device" in str(said.value)
