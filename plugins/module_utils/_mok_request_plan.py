@@ -23,7 +23,11 @@ Step = namedtuple("Step", "kind says seconds", defaults=[None])
 
 
 class Before(
-    namedtuple("Before", "source blocked enrol delete subjects sha1 timeout requests boot_id", defaults=[None] * 9)
+    namedtuple(
+        "Before",
+        "source blocked enrol delete subjects sha1 timeout requests boot_id",
+        defaults=(None, False, (), (), None, None, None, (), ""),
+    )
 ):
     """source: mok | db | None, where the firmware has the key; enrol, delete: SHA-1 of what waits; sha1: of the key."""
 
@@ -39,10 +43,10 @@ class Before(
 
     @property
     def others(self):
-        return [self.subjects.get(sha1, sha1) for sha1 in [*self.enrol, *self.delete] if sha1 != self.sha1]
+        return [(self.subjects or {}).get(sha1, sha1) for sha1 in [*self.enrol, *self.delete] if sha1 != self.sha1]
 
 
-NOTHING = Before(enrol=[], delete=[], subjects={}, requests=[])
+NOTHING = Before()
 
 
 def plan(before, params, same_password):
