@@ -70,7 +70,9 @@ def define(system, step):
         attributes.append({mdevctl.PARAMETERS: render_pairs(row.parameters)})
     told = {"mdev_type": row.type, "start": "auto" if row.autostart else "manual", "attrs": attributes}
     text = json.dumps(told)
-    return call(system, "define", "--uuid", row.uuid, "--parent", row.parent, "--jsonfile", "/dev/stdin", data=text)
+    return call(
+        system, "define", "--uuid", row.uuid, "--parent", row.parent, "--jsonfile", "/proc/self/fd/0", data=text
+    )
 
 
 def undefine(system, step):

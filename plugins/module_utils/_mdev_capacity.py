@@ -11,6 +11,8 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils import _mdev_sysfs
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _mdev_vendor as vendor
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._mdev_types import describe
 
+SHOWN = 3  # UUIDs of a type that a sentence lists
+
 
 def by_card(system, devices):
     """{card: {key: Running}}"""
@@ -42,6 +44,8 @@ def full(card, identity, rows):
     there = holding(rows)
     if not there:
         return f"{card} has no device, so something else forbids {identity}: MIG mode, or missing GPU instances"
+    if not any(running.type.startswith("nvidia-") for running in rows.values()):
+        return f"{card} holds {there}. Remove some of those, or ask for less"
     return (
         f"{card} holds {there}, and unless it is in heterogeneous mode it has vGPUs of one size at a time. Remove"
         " those, take another card, or ask for their type"

@@ -18,7 +18,7 @@ def in_use(system, before, steps):
         running = before[key].running
         found = holders.holders(opened, holders.nodes(system, folder(key, running), running.iommu_group))
         if found:
-            what = " and ".join(step.says[0].lower() + step.says[1:] for step in steps if step.key == key)
+            says = next(step.says for step in steps if step.key == key and step.kind in ("stop", "set"))
             who = ", ".join(holders.told(row) for row in found)
-            said.append(f"Cannot {what}: it is open in {who}. Stop that first, and run again.")
+            said.append(f"Cannot {says[0].lower()}{says[1:]}: it is open in {who}. Stop that first, and run again.")
     return said
