@@ -12,8 +12,8 @@ short_description: NVIDIA's kernel modules, signed with a key
 version_added: 0.1.0
 description:
   - Signs the NVIDIA modules on the disk with a private key, by the kernel's own C(sign-file) or by C(kmodsign), with
-    the digest that the kernel was built for. Compressed modules (C(.xz), C(.gz), C(.zst)) are unpacked, signed and packed
-    again. A file is replaced in one step, and only after its new signature has been checked with the certificate.
+    the digest that the kernel was built for. Compressed modules (C(.xz), C(.gz), C(.zst)) are unpacked, signed and
+    packed again. A file is replaced in one step, and only after its new signature has been checked.
   - A module that is signed with this key already, and whose content matches its signature, is left alone.
   - The modules in use are not touched. For what is built later, give DKMS the same key
     (RV(gpufleet.nvidia.mok_key#module:dkms)).
