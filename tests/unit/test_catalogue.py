@@ -122,5 +122,5 @@ def test_every_source_is_used_and_every_used_one_is_there():
 
 def test_every_table_is_read():
     """Tables that a module of their own reads are named here as well."""
-    own = {"cuda_distributions", "nccl_thresholds", "repositories"}
+    own = {"cuda_distributions", "nccl_thresholds", "repositories", "vllm_flags"}
     assert {path.stem for path in HERE.glob("*.yml")} == {*TABLES, *own}
