@@ -31,9 +31,13 @@ def holding(rows):
     kinds: dict = {}
     for key, running in rows.items():
         kinds.setdefault(running.name or running.type, []).append(key)
-    return (
-        "; ".join(f"{len(keys)} x {name} ({', '.join(sorted(keys))})" for name, keys in sorted(kinds.items())) or None
-    )
+    said = [f"{len(keys)} x {name} ({some(sorted(keys))})" for name, keys in sorted(kinds.items())]
+    return "; ".join(said) or None
+
+
+def some(keys):
+    """The first of many names, and how many more there are."""
+    return ", ".join(keys[:SHOWN]) + (f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else "")
 
 
 def full(card, identity, rows):
