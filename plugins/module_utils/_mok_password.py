@@ -17,6 +17,8 @@ SHA512, ROUNDS = 4, 5000
 DIGITS = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 CRYPTED = re.compile(r"\$6\$([./0-9A-Za-z]{1,16})\$([./0-9A-Za-z]{86})")
 
+NO_OPENSSL = "The password is hashed by openssl, which is not installed. Install the package openssl."
+
 Auth = namedtuple("Auth", "method rounds salt digest")
 
 
@@ -48,7 +50,7 @@ def crypted(system, password, salt=None):
     salted = ["-salt", salt] if salt else []
     answer = system.run(["openssl", "passwd", "-6", *salted, "-stdin"], data=password, timeout=60)
     if answer.rc == 127:
-        raise NvidiaError("The password is hashed by openssl, which is not installed. Install the package openssl.")
+        raise NvidiaError(NO_OPENSSL)
     found = CRYPTED.fullmatch(answer.out.strip())
     if answer.rc != 0 or not found:
         raise NvidiaError(

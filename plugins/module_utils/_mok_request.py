@@ -100,6 +100,8 @@ def _check(system, params, found, machine, moment):
     if not reason and params["state"] == "enrolled":
         reason = _unsuitable(system, params, found, moment)
     reason = reason or passwords.refusal(params["password"])
+    if not reason and system.which("openssl") is None:
+        reason = passwords.NO_OPENSSL
     if reason:
         raise NvidiaError(reason)
 
