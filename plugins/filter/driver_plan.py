@@ -147,6 +147,15 @@ _value:
       description: Modules to load for use.
       type: list
       elements: str
+    secure_boot:
+      description:
+        - Who signs the kernel modules. C(way) is V(precompiled) (the distribution has), V(site_key), V(host_key), or
+          V(none) where nobody asks for signatures or C(mode), the wanted one, is V(ignore).
+        - C(enforced), the kernel asks for signatures; C(sign), modules are signed on the host with C(private_key) and
+          C(certificate), paths there; C(dkms), DKMS is to use that pair from now on; C(stage), the enrolment is asked
+          for; C(revoke), the removal of keys that sign nothing any more is; C(packages), tools for that; C(settled),
+          nothing of it is left to do; C(console), a console is named.
+      type: dict
     upgrade:
       description: Whether an installed driver moves to the newest version, because it may or must.
       type: bool
@@ -162,7 +171,7 @@ _value:
       type: list
       elements: dict
     why:
-      description: A sentence each for C(branch) and C(flavour).
+      description: A sentence each for C(branch) and C(flavour), and for C(secure_boot) where signatures are asked for.
       type: dict
 """
 

@@ -21,6 +21,10 @@ options:
     description: The result of P(gpufleet.nvidia.driver_plan#filter) for the same host.
     type: dict
     required: true
+  password_at:
+    description: Where a person finds the one-time password for MokManager, as words. Never the password itself.
+    type: str
+    default: the one that the request was staged with
 """
 
 EXAMPLES = r"""
@@ -38,8 +42,21 @@ _value:
   contains:
     required: {description: Whether the driver waits for a reboot., type: bool}
     reasons: {description: Why, type: list, elements: str}
-    blocked: {description: Why a reboot would leave the host without any driver., type: list, elements: str}
+    blocked:
+      description:
+        - Why a reboot would leave the host without any driver. The kernel that boots next has no module, or it asks for
+          signatures and its module has none, one of a key that nobody knows, or one of a key that is to be removed.
+      type: list
+      elements: str
     load_now: {description: Whether the modules can be loaded without a reboot., type: bool}
+    attended:
+      description:
+        - Who must be at the console during the reboot, because a request waits for MokManager and would be lost;
+          V(console) is the playbook itself, V(person), or null for nobody.
+      type: str
+    request: {description: 'What waits, V(enrol) or V(delete).', type: str}
+    keys: {description: SHA-1 of the certificates that are to be confirmed., type: list, elements: str}
+    instructions: {description: What a person does at the console., type: list, elements: str}
 """
 
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_reboot import driver_reboot

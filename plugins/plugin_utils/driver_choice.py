@@ -17,6 +17,11 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_names impor
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_nvidia_repository import file_and_key
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_repository import PATH, repository_of
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_runfile import is_there, previous, runfile_of
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_secure_boot import (
+    favours_signed,
+    secure_boot,
+    why,
+)
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_selection import Choice, build_of, render
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_sources import platform_of_method, repository_for
 
@@ -33,7 +38,7 @@ def fill(
 
     :param platform: with the offers of the wanted method; *own* is the same with the distribution's
     """
-    build = build_of(choice, platform, (facts["system"] or {}).get("secure_boot") == "enabled")
+    build = build_of(choice, platform, favours_signed(facts, wants))
     data = choice.offer["builds"][build][choice.flavour]
     kernel = for_kernels(data["kernel"], choice, plan["kernels"])
     user = choice.offer["compute"] + (choice.offer["graphics"] if wants["graphics_enabled"] else [])
@@ -51,13 +56,16 @@ def fill(
         nvml_packages=list(platform["nvml"]["packages"]) if wants["nvml_enabled"] else [],
         persistence={key: render([value], choice, "")[0] for key, value in persistence.items()},
         load_modules=["nvidia", "nvidia_uvm"],
+        secure_boot=secure_boot(facts, wants, build, plan["kernels"]),
     )
+    reason = why(plan["secure_boot"], platform["name"])
+    plan["why"] = {**plan["why"], **({"secure_boot": reason} if reason else {})}
     first = [plan["pinning"]] if plan["pinning"] else []
     plan["packages"] = list(dict.fromkeys(first + kernel + for_kernels(user, choice, plan["kernels"])))
     plan["module_files"] = [files.modprobe_file(plan["module_name"], wants["module_parameters"])]
     if wants["method"] == "runfile":
         plan["version"] = wants["version"]
-        plan["runfile"] = runfile_of(facts, wants, choice.flavour, plan["kernels"])
+        plan["runfile"] = runfile_of(facts, wants, choice.flavour, plan["kernels"], plan["secure_boot"])
         plan["runfile_there"] = is_there(facts, plan)
         plan["previous"] = previous(facts, own["nvml"]["packages"])
         plan["build_packages"] = [*platform["build_packages"], *(["dkms"] if build == "dkms" else [])]
@@ -67,6 +75,8 @@ def fill(
     if platform["package_manager"] == "apt":
         plan["package_files"] = _package_files(plan, choice, facts, wants, own)
     plan["commands"] = commands_of(plan, platform["lock"], data, wants)
+    if plan["secure_boot"]["stage"] and not plan["secure_boot"]["settled"]:
+        plan["commands"].append(["mokutil", "--import", plan["secure_boot"]["certificate"]])
     source = repository_for(own["name"], wants["repository_url"]) if wants["method"] == "repository" else None
     if source:
         plan["commands"] = repository_commands(platform["package_manager"], source) + plan["commands"]

@@ -139,25 +139,6 @@ def foreign_findings(facts: dict[str, Any], platform: dict[str, Any], wants: dic
     return [error("driver_foreign", text)]
 
 
-def secure_boot_findings(facts: dict[str, Any], build: str) -> Findings:
-    """A warning where Secure Boot will refuse modules that are built on the host."""
-    if (facts.get("system") or {}).get("secure_boot") != "enabled":
-        return []
-    if build == "precompiled":
-        return [
-            note(
-                "secure_boot_signed",
-                "Secure Boot is enabled; the distribution's own signed modules are taken, which the kernel trusts.",
-            )
-        ]
-    text = (
-        "Secure Boot is enabled: the kernel refuses the modules that DKMS builds until the key that signs them is"
-        " trusted. Enrol DKMS's key (mokutil --import /var/lib/dkms/mok.pub, then confirm at the console on the next"
-        " boot) before you expect them to load."
-    )
-    return [warning("secure_boot_untrusted", text)]
-
-
 def alpha_findings(choice: Choice, gpus: list[Gpu], wants: dict[str, Any], catalogue: Catalogue) -> Findings:
     """What the branch's README says against open modules on these boards, when they are taken all the same."""
     rough = [gpu for gpu in gpus if is_alpha(gpu, choice.branch, catalogue)]

@@ -12,6 +12,12 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_findings im
 KEYWORDS = ("running", "next", "installed")
 
 
+def kernel_is_ours(facts: dict[str, Any]) -> bool:
+    """Whether the running kernel is one of this host's own; in a container it is another machine's."""
+    kernel = facts.get("kernel") or {}
+    return any(row["release"] == kernel.get("running") and row.get("image") for row in kernel.get("installed") or [])
+
+
 def target_kernels(facts: dict[str, Any], wanted: list[str]) -> tuple[list[str], list[dict[str, str]]]:
     """The releases that *wanted* means, each once, and what stands in the way.
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_secure_boot import outline as no_secure_boot
+
 DEFAULTS: dict[str, Any] = {
     "state": "present",
     "method": "package",
@@ -30,6 +32,13 @@ DEFAULTS: dict[str, Any] = {
     "dkms_enabled": True,
     "signing_key": None,
     "signing_certificate": None,
+    "secure_boot": "auto",
+    "mok_certificate": None,
+    "mok_private_key": None,
+    "mok_password": None,
+    "mok_console": None,
+    "mok_restage": False,
+    "mok_rotate_before": None,
     "package_removal_ok": False,
     "requires": [],
 }
@@ -69,6 +78,7 @@ def outline(wants: dict[str, Any], platform: dict[str, Any] | None) -> dict[str,
         "package_files": [],
         "initramfs_command": list(known.get("initramfs_command", [])),
         "load_modules": [],
+        "secure_boot": no_secure_boot(wants),
         "upgrade": bool(wants["upgrade_ok"]),
         "hold": bool(wants["hold_enabled"]) and wants["state"] == "present",
         "commands": [],

@@ -29,6 +29,11 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_runfile imp
     runfile_platform,
     version_of,
 )
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_secure_boot import DROP_IN
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_secure_boot_findings import (
+    declared_findings,
+    secure_boot_findings,
+)
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_selection import best, candidates, is_installed
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_sources import (
     method_findings,
@@ -105,6 +110,7 @@ def _plan_present(
         *kernel_findings,
         *next_kernel_findings(facts, kernels),
         *files.parameter_findings(wants["module_parameters"]),
+        *declared_findings(wants),
         *conditions.foreign_findings(facts, platform, wants),
     ]
     if wants["method"] == "runfile":
@@ -123,7 +129,7 @@ def _plan_present(
     plan["findings"] += [
         *move_findings(moving, choice, facts),
         *conditions.alpha_findings(choice, gpus, wants, catalogue),
-        *conditions.secure_boot_findings(facts, plan["build"]),
+        *secure_boot_findings(facts, wants, plan["secure_boot"], plan["build"]),
         *conditions.support_findings(plan["branch"], catalogue),
     ]
     if not gpus and wants["flavour"] == "auto":
@@ -155,5 +161,6 @@ def _plan_absent(plan: dict[str, Any], facts: dict[str, Any], wants: dict[str, A
         source = repository_for(platform["name"])
         theirs = [files.absent(source["path"]), files.absent(source["key"]["path"])] if source else []
         plan["package_files"] = [files.absent(PATH), *theirs, files.absent(files.UNATTENDED)]
+    plan["package_files"].append(files.absent(DROP_IN))
     gone = [*plan["packages"], *plan["nvml_packages"]]
     plan["commands"] = removal_commands(platform, gone)

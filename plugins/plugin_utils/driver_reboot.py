@@ -8,21 +8,41 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_findings import listed
-from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_verification import kernel_is_ours
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_kernels import kernel_is_ours
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_signatures import (
+    attended_by,
+    instructions,
+    is_trusted,
+    refusals,
+    request,
+    request_reasons,
+    taking_reasons,
+)
+
+PASSWORD_AT = "the one that the request was staged with"
 
 
-def driver_reboot(facts: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
-    """``{required, reasons: [sentences], blocked: [sentences], load_now}``.
+def driver_reboot(facts: dict[str, Any], plan: dict[str, Any], password_at: str = PASSWORD_AT) -> dict[str, Any]:
+    """``{required, reasons: [sentences], blocked: [sentences], load_now, attended, request, keys, instructions}``.
 
     ``blocked`` says why a reboot would leave the host without any driver. ``load_now``: the freshly built modules can
     be loaded without a reboot. A host on which no module has been built yet needs no reboot: it needs the role.
+    ``attended`` says who must be at the console meanwhile, because a ``request`` (enrol, delete) waits for MokManager.
+
+    :param password_at: where a person finds the one-time password, as words
     """
-    reasons = reboot_reasons(facts, plan)
+    waiting = request(facts, plan)
+    reasons = [*reboot_reasons(facts, plan), *request_reasons(waiting), *taking_reasons(facts, plan)]
+    attended = attended_by(plan, waiting) if reasons else None
     return {
         "required": bool(reasons),
         "reasons": reasons,
         "blocked": blockers(facts, plan) if reasons else [],
-        "load_now": not reasons and can_load_now(facts, plan),
+        "load_now": can_load_now(facts, plan) and not reboot_reasons(facts, plan),
+        "attended": attended,
+        "request": waiting["kind"] if attended else None,
+        "keys": [row["sha1"] for row in waiting["keys"]] if attended else [],
+        "instructions": instructions(facts, waiting, password_at) if attended == "person" else [],
     }
 
 
@@ -84,8 +104,10 @@ def blockers(facts: dict[str, Any], plan: dict[str, Any]) -> list[str]:
     """Sentences that forbid the reboot; empty: a driver will be there for the kernel that boots next."""
     kernel, on_disk = facts.get("kernel") or {}, (facts.get("driver") or {}).get("on_disk") or {}
     following = kernel.get("next") or kernel.get("running")
-    if plan["state"] == "absent" or on_disk.get(following):
+    if plan["state"] == "absent":
         return []
+    if on_disk.get(following):
+        return refusals(facts, plan, following)
     built = [release for release, module in on_disk.items() if module]
     return [
         f"Kernel {following} boots next and has no NVIDIA module (there is one for {listed(built)}), while nouveau is"
@@ -97,7 +119,7 @@ def blockers(facts: dict[str, Any], plan: dict[str, Any]) -> list[str]:
 def can_load_now(facts: dict[str, Any], plan: dict[str, Any]) -> bool:
     """Whether loading the modules on disk is worth trying: nothing is loaded, nothing else holds the GPUs."""
     driver, running = facts.get("driver") or {}, (facts.get("kernel") or {}).get("running")
-    trusted = plan["build"] == "precompiled" or (facts.get("system") or {}).get("secure_boot") != "enabled"
+    trusted = plan["build"] == "precompiled" or is_trusted(facts, running)
     return bool(
         plan["state"] == "present"
         and kernel_is_ours(facts)

@@ -111,8 +111,10 @@ def is_there(facts: dict[str, Any], plan: dict[str, Any]) -> bool:
     return same and bool(modules) and flavours == {plan["flavour"]} and not installed_packages(facts)
 
 
-def runfile_of(facts: dict[str, Any], wants: dict[str, Any], flavour: str, kernels: list[str]) -> dict[str, Any]:
-    """The options of the module gpufleet.nvidia.runfile.
+def runfile_of(
+    facts: dict[str, Any], wants: dict[str, Any], flavour: str, kernels: list[str], secure_boot: dict[str, Any]
+) -> dict[str, Any]:
+    """The options of the module gpufleet.nvidia.runfile; :param secure_boot: the plan's part of that name
 
     Where another module holds the cards, the installer leaves the modules alone, and the reboot brings the new ones.
     """
@@ -126,8 +128,8 @@ def runfile_of(facts: dict[str, Any], wants: dict[str, Any], flavour: str, kerne
         "version": version_of(wants),
         "module_type": flavour,
         "dkms": bool(wants["dkms_enabled"]),
-        "signing_key": wants["signing_key"],
-        "signing_certificate": wants["signing_certificate"],
+        "signing_key": secure_boot["private_key"] or wants["signing_key"],
+        "signing_certificate": secure_boot["certificate"] or wants["signing_certificate"],
         "kernels": kernels,
         "opengl": bool(wants["graphics_enabled"]),
         "nouveau_check": False,

@@ -9,7 +9,12 @@ from typing import Any
 
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_findings import RERUN, listed
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_installation import installation
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_kernels import kernel_is_ours
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_selection import branch_of
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_signatures import (
+    asks_for_signatures,
+    deviations_of_signatures,
+)
 
 
 def deviations(facts: dict[str, Any], plan: dict[str, Any], persistence: bool | None = None) -> list[str]:
@@ -27,18 +32,13 @@ def deviations(facts: dict[str, Any], plan: dict[str, Any], persistence: bool | 
     return [
         *installation(facts, plan),
         *_modules_on_disk(facts, plan),
+        *deviations_of_signatures(facts, plan),
         *_loaded_module(facts, plan),
         *_library(facts, plan),
         *_other_drivers(facts),
         *_gpu_count(facts, plan),
         *_persistence(facts, persistence),
     ]
-
-
-def kernel_is_ours(facts: dict[str, Any]) -> bool:
-    """Whether the running kernel is one of this host's own; in a container it is another machine's."""
-    kernel = facts.get("kernel") or {}
-    return any(row["release"] == kernel.get("running") and row.get("image") for row in kernel.get("installed") or [])
 
 
 def _modules_on_disk(facts: dict[str, Any], plan: dict[str, Any]) -> list[str]:
@@ -90,14 +90,12 @@ def _loaded_module(facts: dict[str, Any], plan: dict[str, Any]) -> list[str]:
         ]
     if not kernel_is_ours(facts) or not gpus or running not in plan["kernels"]:
         return []
+    if deviations_of_signatures(facts, plan):
+        return []  # which says why
     secure = (
-        " Secure Boot is enabled: check that the key that signs the module is enrolled." if _secure_boot(facts) else ""
+        " The kernel asks for signatures: gpufleet.nvidia.mok_facts tells more." if asks_for_signatures(facts) else ""
     )
     return [f"No NVIDIA module is loaded: try modprobe nvidia on the host and read its kernel log.{secure}"]
-
-
-def _secure_boot(facts: dict[str, Any]) -> bool:
-    return (facts.get("system") or {}).get("secure_boot") == "enabled"
 
 
 def _library(facts: dict[str, Any], plan: dict[str, Any]) -> list[str]:

@@ -11,6 +11,10 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_findings import ordered
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_secure_boot import (
+    BUILT_HERE,
+    asks_for_signatures,
+)
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.preflight_pending import (
     by_role,
     has_errors,
@@ -99,10 +103,10 @@ def holders(facts: dict[str, Any], plan: dict[str, Any], wants: dict[str, Any]) 
 
 
 def needs_key(facts: dict[str, Any], plan: dict[str, Any]) -> bool:
-    """Whether modules that are built on the host must be signed with a key that the firmware trusts."""
-    own = (plan.get("runfile") or {}).get("signing_key")
-    enabled = (facts.get("system") or {}).get("secure_boot") == "enabled"
-    return enabled and plan.get("state") == "present" and plan.get("build") in ("dkms", "runfile") and not own
+    """Whether modules are built on the host with a key that is nobody's business here."""
+    own = (plan.get("runfile") or {}).get("signing_key") or (plan.get("secure_boot") or {}).get("sign")
+    enabled = asks_for_signatures(facts)
+    return enabled and plan.get("state") == "present" and plan.get("build") in BUILT_HERE and not own
 
 
 def needs_iommu(facts: dict[str, Any], wants: dict[str, Any]) -> bool:

@@ -65,8 +65,9 @@ def test_absent_names_what_is_installed_and_takes_every_file_away():
     assert plan["packages"] == ["nvidia-kernel-dkms", "libcuda1"]
     assert plan["nvml_packages"] == ["python3-pynvml"]
     present = driver_plan(debian("a100"), {})
-    for kind in ("module_files", "package_files"):
-        assert plan[kind] == [{"path": row["path"], "state": "absent"} for row in present[kind]]
+    signing = {"path": "/etc/dkms/framework.conf.d/gpufleet.conf"}  # present only where the kernel asks for signatures
+    for kind, further in (("module_files", []), ("package_files", [signing])):
+        assert plan[kind] == [{"path": row["path"], "state": "absent"} for row in [*present[kind], *further]]
 
 
 def test_absent_needs_no_gpu_and_no_kernel():

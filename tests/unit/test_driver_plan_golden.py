@@ -46,6 +46,7 @@ CASES = {
     "version-535": (["p4"], {"version": "535.216.03"}),
     "image-build": ([], {"gpu_required": False}),
     "secure-boot": (["a100"], {}),
+    "secure-boot-site-key": (["a100"], {"mok_certificate": "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----"}),
     "repository-p40": (["p40"], {"method": "repository"}),
     "repository-t4": (["t4"], {"method": "repository"}),
     "repository-a100": (["a100"], {"method": "repository"}),
@@ -65,7 +66,7 @@ def _plans(platform):
     plans: dict[str, Any] = {}
     for case, (cards, wants) in CASES.items():
         facts = host(platform, *cards)
-        if case == "secure-boot":
+        if case.startswith("secure-boot"):
             facts["system"]["secure_boot"] = "enabled"
         if case == "absent":
             names = plans["a100"]["packages"]

@@ -149,12 +149,19 @@ def test_a_program_on_a_gpu_is_in_the_way_only_where_modules_change_and_nobody_m
 
 
 @pytest.mark.parametrize(
-    ("state", "looked_at"), [("enabled", True), ("disabled", False), ("unsupported", False), ("unknown", False)]
+    ("state", "mode", "looked_at"),
+    [
+        ("enabled", "ignore", True),
+        ("enabled", "auto", False),  # the role sees to the key itself
+        ("disabled", "ignore", False),
+        ("unsupported", "ignore", False),
+        ("unknown", "ignore", False),
+    ],
 )
-def test_the_signing_key_matters_under_secure_boot(state, looked_at):
+def test_the_signing_key_matters_where_the_role_leaves_it_to_others(state, mode, looked_at):
     facts = host("debian-12", "p40")
     facts["system"]["secure_boot"] = state
-    assert plan(facts)["arguments"]["signing"] is looked_at
+    assert plan(facts, driver_wants={"secure_boot": mode})["arguments"]["signing"] is looked_at
 
 
 @pytest.mark.parametrize(
@@ -178,7 +185,7 @@ def test_iommu_and_clock_are_looked_at_where_vgpu_needs_them(facts, options, iom
 def test_a_check_that_is_taken_out_is_not_made(checks):
     facts = host("debian-12", "p40", place="vgpu_host", grid={"installed": True})
     facts["system"]["secure_boot"] = "enabled"
-    stack = stack_of({**facts, "place": "bare_metal"})
+    stack = stack_of({**facts, "place": "bare_metal"}, secure_boot="ignore")
     arguments = preflight_plan(facts, stack, {}, {"checks": sorted(checks)})["arguments"]
     made = {
         "packages": bool(arguments["transactions"]),
