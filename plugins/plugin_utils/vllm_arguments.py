@@ -126,7 +126,8 @@ def _add_lora(sheet: Sheet, spec: dict[str, Any]) -> None:
     if not want:
         return
     sheet.add("enable-lora", True, "lora")
-    modules = []
+    version = sheet.flags.version
+    modules: list[Any] = []
     for row in want["modules"]:
         if row["base_model"] is None:
             modules.append(f"{row['name']}={row['path']}")
@@ -134,10 +135,8 @@ def _add_lora(sheet: Sheet, spec: dict[str, Any]) -> None:
             modules.append({"name": row["name"], "path": row["path"], "base_model_name": row["base_model"]})
         else:
             rows = table()["abilities"]["lora_base_model"]
-            text = f"lora.modules names a base_model, which vLLM {sheet.flags.version} does not know;"
-            sheet.refuse(
-                "vllm_option_missing", f"{text} {when(rows, sheet.flags.version)}. Take that, or leave it out."
-            )
+            text = f"lora.modules names a base_model, which vLLM {version} does not know; {when(rows, version)}."
+            sheet.refuse("vllm_option_missing", f"{text} Take that, or leave it out.")
     if modules:
         sheet.add("lora-modules", modules, "lora.modules")
     for field, flag in (("max_rank", "max-lora-rank"), ("max_loras", "max-loras"), ("max_cpu_loras", "max-cpu-loras")):

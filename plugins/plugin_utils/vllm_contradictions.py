@@ -94,12 +94,12 @@ def _lengths(spec: dict[str, Any], no: No) -> Findings:
     found = []
     batched, length, seqs = spec["max_num_batched_tokens"], spec["max_model_len"], spec["max_num_seqs"]
     if batched and seqs and batched < seqs:
-        text = f"max_num_batched_tokens is {batched} and max_num_seqs {seqs}: each sequence needs a token. Raise the former."
+        text = f"max_num_batched_tokens is {batched}, and each of max_num_seqs {seqs} needs a token. Raise the former."
         found.append(no("vllm_batch_too_small", text))
     if batched and length and batched < length and spec["chunked_prefill"] is False:
         text = (
-            f"max_num_batched_tokens is {batched} and max_model_len {length}: without chunked_prefill a whole prompt must"
-            " fit one batch. Raise the former, or leave chunked_prefill on."
+            f"max_num_batched_tokens is {batched} and max_model_len {length}: without chunked_prefill a whole prompt"
+            " must fit one batch. Raise the former, or leave chunked_prefill on."
         )
         found.append(no("vllm_batch_too_small", text))
     return found
@@ -118,9 +118,7 @@ def _tasks(spec: dict[str, Any], no: No) -> Findings:
             )
         for name in ("speculation", "tool_call_parser", "reasoning_parser"):
             if spec[name]:
-                text = (
-                    f"{name} is for models that generate text, and the task is {task}. Remove it, or change the task."
-                )
+                text = f"{name} is for models that generate text, and the task is {task}. Remove it, or the task."
                 found.append(no("vllm_only_for_generate", text))
     return found
 

@@ -36,8 +36,8 @@ def environment_findings(spec: dict[str, Any]) -> Findings:
             found.append(error("vllm_environment_owned", text, SOURCE))
         elif SECRET.search(str(name)):
             text = (
-                f"{label}: environment sets {name}, which by its name is a secret, and this list is shown in reports. Put"
-                " it into vllm_serve_secrets."
+                f"{label}: environment sets {name}, which by its name is a secret, and this list is shown in reports."
+                " Put it into vllm_serve_secrets."
             )
             found.append(error("vllm_environment_secret", text, SOURCE))
         elif isinstance(value, (dict, list)) or value is None or re.search(r"[\x00\n\r]", str(value)):
@@ -51,14 +51,14 @@ def environment_findings(spec: dict[str, Any]) -> Findings:
 def _traps(label: str, name: str, spec: dict[str, Any]) -> Findings:
     if name == "VLLM_PORT" and str(spec["environment"][name]) == str(spec["port"]):
         text = (
-            f"{label}: VLLM_PORT is not the port of the server but the first of its inner ones, and here it is the same."
-            " Remove it."
+            f"{label}: VLLM_PORT is not the port of the server but the first of its inner ones, and here it is"
+            " the same. Remove it."
         )
         return [error("vllm_environment_port", text, SOURCE)]
     if name == "VLLM_SERVER_DEV_MODE":
         text = (
-            f"{label}: VLLM_SERVER_DEV_MODE opens routes that need no key and that put the server to sleep or run code in"
-            f" it. Keep it to a server that {spec['host']} does not offer to others."
+            f"{label}: VLLM_SERVER_DEV_MODE opens routes that need no key and that put the server to sleep or run code"
+            f" in it. Keep it to a server that {spec['host']} does not offer to others."
         )
         return [warning("vllm_development_routes", text, SOURCE)]
     if name == "VLLM_USE_MODELSCOPE":

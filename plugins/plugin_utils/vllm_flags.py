@@ -29,6 +29,17 @@ class Flags(NamedTuple):
         row = row_at(table()["choices"].get(flag, []), self.version)
         return list(row["values"]) if row else None
 
+    def named(self, flag: str) -> list[str] | None:
+        """The values that the source names where the parser takes any; None: nobody listed them."""
+        rows = table()["named"].get(flag, [])
+        if not rows or version_key(self.version) < version_key(rows[0]["first"]):
+            return None
+        here = row_at(rows, self.version)
+        older = [row for row in rows if version_key(row["first"]) <= version_key(self.version)]
+        newer = [row for row in rows if version_key(row["first"]) > version_key(self.version)]
+        near = [here] if here else [*older[-1:], *newer[:1]]
+        return sorted({value for row in near for value in row["values"]})
+
     def can(self, ability: str) -> bool:
         return row_at(table()["abilities"][ability], self.version) is not None
 
@@ -38,7 +49,7 @@ class Flags(NamedTuple):
 
 @cache
 def table() -> dict[str, Any]:
-    """``{releases, read, src, spans, choices, memory_shares, tasks, speculation, abilities}`` as the data file has them."""
+    """The data file: ``{releases, read, src, spans, choices, named, memory_shares, tasks, speculation, abilities}``."""
     path = Path(catalogue.__file__).parent / "vllm_flags.yml"
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     found: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
@@ -71,6 +82,12 @@ def flags_of(version: str) -> Flags:
     """The options of *version*; of one that is newer than the newest known, those of the newest."""
     found = {flag: row_at(rows, version) for flag, rows in _spans().items()}
     return Flags(version, {flag: row["kind"] for flag, row in found.items() if row})
+
+
+def ever(flag: str) -> list[str]:
+    """The values of an option that any release takes or names."""
+    rows = [*table()["choices"].get(flag, []), *table()["named"].get(flag, [])]
+    return sorted({value for row in rows for value in row["values"]})
 
 
 def newest() -> str:

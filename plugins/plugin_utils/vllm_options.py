@@ -9,8 +9,8 @@ import json
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
-from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_findings import error, listed
-from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_flags import Flags, spans_of, when
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_findings import error, listed, warning
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_flags import Flags, ever, spans_of, when
 
 SOURCE = "vllm_serve_instances"
 
@@ -58,12 +58,19 @@ class Sheet:
             self.options.append(Option(flag, (text_of(value),)))
 
     def _is_choice(self, flag: str, value: Any, said: str) -> bool:
-        choices = self.flags.choices(flag)
-        if choices is None or isinstance(value, (bool, list, dict)) or str(value) in choices:
+        """False: the release refuses the value. One that its source does not name may come from a plug-in of vLLM."""
+        choices, named, version = self.flags.choices(flag), self.flags.named(flag), self.flags.version
+        known = choices if choices is not None else named
+        if known is None or isinstance(value, (bool, list, dict)) or str(value) in known:
             return True
-        near = get_close_matches(str(value), choices, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"it takes {listed(choices)}."
-        self.refuse("vllm_value_unknown", f"{said} is {value}, which vLLM {self.flags.version} does not know: {hint}")
+        near = get_close_matches(str(value), known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {listed(known)}."
+        if choices is None and str(value) in ever(flag):
+            text = f"Instance {self.name}: {said} is {value}, which other releases know and vLLM {version} does not by"
+            rest = "itself. Without a plug-in of vLLM that brings it, take another value, or another release."
+            self.findings.append(warning("vllm_value_elsewhere", f"{text} {rest}", SOURCE))
+            return True
+        self.refuse("vllm_value_unknown", f"{said} is {value}, which vLLM {version} does not know: {hint}")
         return False
 
     def _switch(self, flag: str, kind: str, value: bool, said: str) -> None:

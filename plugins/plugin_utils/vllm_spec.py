@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+from copy import copy
 from difflib import get_close_matches
 from typing import Any
 
@@ -28,18 +29,20 @@ class Invalid(Exception):
 
 
 def instances_of(given: Any) -> tuple[list[dict[str, Any]], Findings]:
-    """Every instance with all its fields, and the findings; one with an error is left out, and those after it are kept.
+    """Every instance with all its fields, and the findings.
+
+    What is wrong in an instance takes its default, so that it is still held against the others; its ``valid`` is false.
 
     :param given: ``vllm_serve_instances``
     """
     if not isinstance(given, list):
-        text = "vllm_serve_instances is not a list. Write each instance as an element: - {name: llm, model: …, port: 8000}."
+        text = "vllm_serve_instances is not a list. Write each instance as one of its elements: - {name: …, model: …}."
         return [], [error("vllm_spec_invalid", text, SOURCE)]
     specs, findings = [], []
     for place, row in enumerate(given, start=1):
         spec, found = instance_of(row, place)
         findings += found
-        if not any(one["severity"] == "error" for one in found):
+        if spec:
             specs.append(spec)
     names = [row.get("name") for row in given if isinstance(row, dict)]
     for name in sorted({str(name) for name in names if name is not None and names.count(name) > 1}):
@@ -49,7 +52,7 @@ def instances_of(given: Any) -> tuple[list[dict[str, Any]], Findings]:
 
 
 def instance_of(row: Any, place: int = 1) -> tuple[dict[str, Any], Findings]:
-    """One instance with all its fields, and what is wrong with it."""
+    """One instance with all its fields and whether it is ``valid``, and what is wrong with it; {}: it is no mapping."""
     if not isinstance(row, dict):
         text = f"Instance {place} of vllm_serve_instances is {row!r}, not a mapping. Write it as {{name: …, model: …}}."
         return {}, [error("vllm_spec_invalid", text, SOURCE)]
@@ -66,16 +69,16 @@ def instance_of(row: Any, place: int = 1) -> tuple[dict[str, Any], Findings]:
             " underscores, and begins with a letter or a digit. Change it."
         )
         findings.append(error("vllm_name_invalid", text, SOURCE))
+    spec["served_names"] = spec["served_names"] or [str(name or place)]
     if not findings and spec["state"] != "absent":
-        spec["served_names"] = spec["served_names"] or [spec["name"]]
         findings += contradictions(spec)
+    spec["name"] = spec["name"] or str(place)
+    spec["valid"] = not any(found["severity"] == "error" for found in findings)
     return spec, findings
 
 
 def _default(field: Field) -> Any:
-    return (
-        list(field.default) if field.kind == "list" else dict(field.default) if field.default == {} else field.default
-    )
+    return copy(field.default)
 
 
 def _filled(row: dict[str, Any], fields: dict[str, Field], label: str, where: str) -> tuple[dict[str, Any], Findings]:
@@ -91,7 +94,7 @@ def _filled(row: dict[str, Any], fields: dict[str, Field], label: str, where: st
     filled: dict[str, Any] = {}
     for key, field in fields.items():
         value = row.get(key)
-        if value is None or value == "" and field.kind != "str":
+        if value is None or (value == "" and field.kind != "str"):
             filled[key] = _default(field)
             if field.required:
                 text = f"{label} has no {where}{key}, and cannot be without. Set it."
@@ -103,6 +106,7 @@ def _filled(row: dict[str, Any], fields: dict[str, Field], label: str, where: st
         except Invalid as exc:
             text = f"{label}: {where}{key} is {value!r}, {exc}"
             findings.append(error("vllm_field_invalid", text, SOURCE))
+            filled[key] = _default(field)
     return filled, findings
 
 
@@ -163,7 +167,8 @@ def _number(value: Any, field: Field) -> int | float:
     except ValueError:
         raise Invalid(f"which is not {kind}. Write it with digits alone.") from None
     low, high = field.low, field.high
-    if not math.isfinite(number) or low is not None and number < low or high is not None and number > high:
+    floor, ceiling = -math.inf if low is None else low, math.inf if high is None else high
+    if not (math.isfinite(number) and floor <= number <= ceiling):
         span = f"from {low:g} to {high:g}" if low is not None and high is not None else f"of at least {low or 0:g}"
         raise Invalid(f"and {kind} {span} is wanted. Correct it.")
     return number

@@ -31,9 +31,9 @@ def _word(word: str) -> str:
 def config_of(model: str, options: list[Option], flags: Flags) -> dict[str, Any]:
     """``{argv, content}``: the least that must stand on the command line, and the file that holds the rest.
 
-    Only what every release reads the same goes into the file: texts and ``true``. Lists and options that are repeated stay
-    on the command line; ``false`` would be dropped silently, so an opposite is written as ``no-…: true``. ``content`` is
-    None for releases that read such a file differently.
+    Only what every release reads the same goes into the file: texts and ``true``. Lists and options that are repeated
+    stay on the command line; ``false`` would be dropped silently, so an opposite is written as ``no-…: true``.
+    ``content`` is None for releases that read such a file differently.
     """
     if not flags.can("config_file"):
         return {"argv": ["serve", model, *(word for option in options for word in option.argv())], "content": None}

@@ -1,0 +1,196 @@
+# Copyright: (c) 2026, gpufleet.nvidia contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the facts of a host, the stack that was chosen for it and the wanted instances to one plan for its servers.
+
+Pure: no clock, no files of the host. The plan holds no secret, only the names of the variables that have one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_findings import error, note, ordered, warning
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.versions import version_key
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_arguments import vllm_arguments
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_cards import (
+    card_findings,
+    cards_of,
+    indices_of,
+    share_of,
+)
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_findings import (
+    key_findings,
+    key_of,
+    memory_findings,
+    port_findings,
+    replica_findings,
+    replicas_of,
+)
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_flags import newest, oldest
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_models import model_findings
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_spec import instances_of
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_steps import steps_of
+
+DEFAULTS: dict[str, Any] = {
+    "state": "present",
+    "version": None,
+    "instances": [],
+    "package": "vllm",
+    "api_key": None,
+    "api_keys": {},
+    "hf_token": None,
+    "secrets": {},
+}
+SEEN: dict[str, Any] = {"found_version": None, "listening": [], "shm_mib": None, "secrets_current": False}
+ROUTES = {
+    "generate": "/v1/completions",
+    "embed": "/v1/embeddings",
+    "classify": "/classify",
+    "score": "/score",
+    "rerank": "/rerank",
+    "reward": "/pooling",
+}
+ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
+
+
+def vllm_plan(
+    facts: dict[str, Any], stack: dict[str, Any], wants: dict[str, Any], model_facts: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The plan for one host; its shape is in the documentation of the filter gpufleet.nvidia.vllm_serve_plan.
+
+    :param stack: the result of the filter gpufleet.nvidia.stack; its ``vllm``, ``gpus`` and findings are read
+    :param wants: the variables of the role vllm_serve without their prefix, and what its preflight saw
+    :param model_facts: what is known of models, by the name that the instances use
+    """
+    wants = {**DEFAULTS, **SEEN, **wants}
+    specs, findings = instances_of(wants["instances"] if wants["state"] == "present" else [])
+    serving = [spec for spec in specs if spec["state"] != "absent"]
+    chosen = stack.get("vllm") or {}
+    version = wants["found_version"] or chosen.get("version")
+    plan: dict[str, Any] = {
+        "state": wants["state"],
+        "version": version,
+        "skipped": None,
+        "instances": [],
+        "absent": [spec["name"] for spec in specs if spec["state"] == "absent"],
+        "replicas": replicas_of(serving),
+        "steps": [],
+        "changed": [],
+        "findings": findings,
+        "idle": True,
+    }
+    if wants["state"] == "present" and not wants["instances"]:
+        plan["skipped"] = "vllm_serve_instances names no instance, so nothing is served. Name one."
+    elif serving:
+        plan["findings"] += [*of_stack(stack), *_version_findings(version, wants), *key_findings(serving, wants)]
+        plan["findings"] += [*port_findings(serving, wants["listening"]), *replica_findings(serving)]
+        plan["findings"] += memory_findings(serving, wants["shm_mib"])
+        if version:
+            _plan_instances(plan, stack, wants, serving, model_facts or {})
+    seen = (facts.get("vllm") or {}).get("instances") or {}
+    plan["findings"] = ordered([*plan["findings"], *_unlisted(wants, seen)])
+    if not any(row["severity"] == "error" for row in plan["findings"]):
+        plan["steps"], plan["changed"] = steps_of(plan, seen)
+    secret = any(row["secrets"] for row in plan["instances"]) and not wants["secrets_current"]
+    plan["idle"] = not plan["steps"] and not secret
+    return plan
+
+
+def of_stack(stack: dict[str, Any]) -> list[dict[str, str]]:
+    """The resolver's findings that concern vLLM."""
+    rows = stack.get("findings") or []
+    return [row for row in rows if row["code"].startswith("vllm") or row["code"] == "driver_too_old_for"]
+
+
+def _version_findings(version: str | None, wants: dict[str, Any]) -> list[dict[str, str]]:
+    if version is None and wants["version"]:
+        return []  # the resolver says why it knows none
+    if version is None:
+        return [error("vllm_version_missing", "vllm_serve_version is not set, and no vLLM is there. Name a release.")]
+    if version_key(version) < version_key(oldest()):
+        text = f"vLLM {version} is older than {oldest()}, the oldest whose options are known. Take a newer one."
+        return [error("vllm_release_unknown", text)]
+    if version_key(version) > version_key(newest()):
+        text = f"vLLM {version} is newer than {newest()}, the newest whose options are known: those are taken to hold."
+        return [warning("vllm_release_unknown", text)]
+    return []
+
+
+def _plan_instances(
+    plan: dict[str, Any],
+    stack: dict[str, Any],
+    wants: dict[str, Any],
+    specs: list[dict[str, Any]],
+    model_facts: dict[str, Any],
+) -> None:
+    version, on_cpu = plan["version"], str(wants["package"]).endswith("-cpu")
+    cards = [] if on_cpu else cards_of(stack)
+    if not on_cpu:
+        least = (stack.get("vllm") or {}).get("compute_capability")
+        plan["findings"] += card_findings(specs, cards, version, least)
+    for spec in specs:
+        row = model_facts.get(spec["model"]) or {}
+        plan["findings"] += model_findings(spec, model_facts, cards, version) if spec["model"] else []
+        if not spec["valid"]:
+            continue
+        written = vllm_arguments(spec, version, row.get("path"))
+        plan["findings"] += written["findings"]
+        plan["instances"].append(_instance(spec, written, wants, version, [] if on_cpu else indices_of(spec)))
+    for place, instance in enumerate(plan["instances"]):
+        before = plan["instances"][:place]
+        instance["after"] = [other["name"] for other in before if set(other["gpus"]) & set(instance["gpus"])]
+
+
+def _instance(
+    spec: dict[str, Any], written: dict[str, Any], wants: dict[str, Any], version: str, gpus: list[int]
+) -> dict[str, Any]:
+    path = written["argv"][1]
+    environment = {"VLLM_NO_USAGE_STATS": "1"}
+    if gpus:
+        environment |= {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": ",".join(map(str, gpus))}
+    if path.startswith("/"):
+        environment["HF_HUB_OFFLINE"] = "1"
+    environment |= written["environment"]
+    secrets = dict.fromkeys(sorted(map(str, wants["secrets"] or {})), "vllm_serve_secrets")
+    variable, _key = key_of(spec["name"], wants)
+    secrets |= {"VLLM_API_KEY": variable} if variable else {}
+    secrets |= {"HF_TOKEN": "vllm_serve_hf_token"} if wants["hf_token"] and not path.startswith("/") else {}
+    scheme = "https" if "ssl-certfile" in str(list(spec["arguments"])).replace("_", "-") else "http"
+    row = {
+        "name": spec["name"],
+        "state": spec["state"],
+        "model": spec["model"],
+        "path": path,
+        "task": spec["task"],
+        "route": ROUTES[spec["task"]],
+        "served_names": spec["served_names"],
+        "host": spec["host"],
+        "port": spec["port"],
+        "url": f"{scheme}://{_reachable(spec['host'])}:{spec['port']}",
+        "gpus": gpus,
+        "share": share_of(spec, version) if gpus else None,
+        "argv": written["argv"],
+        "exec": written["exec"],
+        "config": written["config"],
+        "environment": environment,
+        "secrets": secrets,
+        "shutdown_timeout": spec["shutdown_timeout"] or 0,
+    }
+    told = json.dumps([version, row["argv"], environment, secrets], sort_keys=True)
+    return {**row, "digest": hashlib.sha256(told.encode()).hexdigest()}
+
+
+def _reachable(host: str) -> str:
+    """An address that a client on the host itself can use."""
+    return ANYWHERE.get(host) or (f"[{host}]" if ":" in host else host)
+
+
+def _unlisted(wants: dict[str, Any], seen: dict[str, Any]) -> list[dict[str, str]]:
+    given = wants["instances"] if isinstance(wants["instances"], list) else []
+    names = [row.get("name") for row in given if isinstance(row, dict)]
+    rows = [name for name in sorted(seen) if name not in names] if wants["state"] == "present" else []
+    text = "The host has the instance {name}, which vllm_serve_instances does not name: it stays as it is. Name it with"
+    return [note("vllm_instance_unlisted", f"{text.format(name=name)} state: absent to remove it.") for name in rows]
