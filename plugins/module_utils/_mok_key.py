@@ -145,7 +145,7 @@ def _check(system, params, state, given, steps, moment):
     leaving = any(step.kind in ("promote", "deliver", "make") for step in steps) or state.next.certificate
     if not leaving and state.current.certificate.sha1 not in state.enrolled:
         _suitable(system, state.current.certificate, moment, "Have another pair made with rotate: true")
-    if state.next.certificate and state.next.text is not None and not any(s.kind == "retire_next" for s in steps):
+    if state.next.certificate and not any(step.kind in ("retire_next", "clear") for step in steps):
         pairs.check(system, state.next)
 
 

@@ -28,8 +28,9 @@ def carry_out(system, params, state, steps, given, common_name):
             system.write(current.file, data)
         elif step.kind == "restrict":
             system.write(current.key, current.text, mode=0o600)
-        elif step.kind == "retire_next":
-            _retire(system, following, state.today)
+        elif step.kind in ("retire_next", "clear"):
+            if step.kind == "retire_next":
+                _retire(system, following, state.today)
             _remove(system, following.key, following.file)
             following = following._replace(text=None, certificate=None)
         elif step.kind == "promote":

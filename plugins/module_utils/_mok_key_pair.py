@@ -16,7 +16,7 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils import _mok_stage 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
 
 NEW_KEY, NEW_CERTIFICATE, REQUEST = (f"{stage.FOLDER}/{name}" for name in ("new.key", "new.der", "request.cnf"))
-COMMON_NAME = re.compile(r"[A-Za-z0-9 .,:@()_+/'-]{1,64}")
+COMMON_NAME = re.compile(r"[A-Za-z0-9 .,:@()_+/-]{1,64}")
 MODULES_ALONE = ",1.3.6.1.4.1.2312.16.1.2"  # kernel module signing: shim boots nothing that such a key has signed
 PATIENCE = 300  # seconds; a slow machine with little entropy
 
@@ -86,7 +86,7 @@ def configuration(common_name, modules_only):
     """The file that tells openssl what a certificate for kernel modules is."""
     if not COMMON_NAME.fullmatch(common_name):
         raise NvidiaError(
-            f"The common name {common_name!r} cannot be used: 1 to 64 letters, digits, spaces and .,:@()_+/'- are fine."
+            f"The common name {common_name!r} cannot be used: 1 to 64 letters, digits, spaces and .,:@()_+/- are fine."
         )
     return (
         "[req]\nprompt = no\nstring_mask = utf8only\ndistinguished_name = name\nx509_extensions = use\n"

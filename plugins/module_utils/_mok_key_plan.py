@@ -14,7 +14,7 @@ from collections import namedtuple
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
 
-# kind: make | certify | deliver | promote | retire_next | restrict | forget_key | forget_certificate | remove
+# kind: make | certify | deliver | promote | retire_next | clear | restrict | forget_key | forget_certificate | remove
 Step = namedtuple("Step", "kind says retired", defaults=[None])
 
 State = namedtuple("State", "current next retired enrolled listed trusting unfinished open_key today")
@@ -70,10 +70,13 @@ def _new(state, sha1, kind):
 def _succession(state, params, sha1):
     """A pair that is there, and what is to follow it."""
     steps, waiting = [], state.next.certificate
+    if leftover(state):
+        steps.append(Step("clear", f"Remove {state.next.key}, left over from an interrupted run"))
+        waiting = None
     if sha1 and waiting and waiting.sha1 != sha1:
         steps.append(Step("retire_next", f"Put the waiting successor ({waiting.sha1[:10]}) aside"))
         waiting = None
-    wanted = sha1 != state.current.certificate.sha1 if sha1 else _is_old(state, params)
+    wanted = sha1 != state.current.certificate.sha1 if sha1 else _is_old(state, params, waiting)
     if waiting is None and wanted:
         steps.append(_new(state, sha1, "next"))
     if (wanted or waiting) and (not holds(state) or (waiting and waiting.sha1 in state.enrolled)):
@@ -81,13 +84,19 @@ def _succession(state, params, sha1):
     return steps
 
 
-def _is_old(state, params):
+def leftover(state):
+    """Whether what lies at the successor's place is a half, or the pair that is in place already."""
+    text, found = state.next.text, state.next.certificate
+    return bool(text or found) and (not text or not found or found.sha1 == state.current.certificate.sha1)
+
+
+def _is_old(state, params, waiting):
     before = params["rotate_before"]
     if before is not None and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", before):
         raise NvidiaError(f"rotate_before is {before!r}; it is a day, such as '2026-11-21'.")
     if before is not None and before > state.today:
         raise NvidiaError(f"rotate_before, {before}, lies ahead of today, {state.today}: every pair would be too old.")
-    if state.next.certificate:
+    if waiting:
         return False
     return params["rotate"] or (before is not None and state.current.certificate.not_before[:10] < before)
 
