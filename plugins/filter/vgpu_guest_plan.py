@@ -113,6 +113,12 @@ _value:
     service_seen:
       description: Whether the daemon has a unit.
       type: bool
+    enable:
+      description: Whether the unit is to be enabled.
+      type: bool
+    start:
+      description: Whether the daemon is to be started.
+      type: bool
     findings:
       description: What a person must know, errors first, each with C(severity), C(code), C(text) and C(source).
       type: list

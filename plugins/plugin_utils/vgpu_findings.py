@@ -58,7 +58,15 @@ def _place(facts: dict[str, Any]) -> Findings:
 def _kernel(facts: dict[str, Any], plan: dict[str, Any]) -> Findings:
     if not (plan["package"] or plan["runfile"]):
         return []
-    return target_kernels(facts, ["running"])[1]
+    found = target_kernels(facts, ["running"])[1]
+    if (facts.get("system") or {}).get("secure_boot") == "enabled":
+        text = (
+            "Secure Boot is on: the guest driver's modules load only when the key that signs them is enrolled. DKMS"
+            " signs with /var/lib/dkms/mok.key; enrol it with the module gpufleet.nvidia.mok before the licence"
+            " is asked for."
+        )
+        found = [*found, warning("secure_boot", text)]
+    return found
 
 
 def _feature_there(conf: dict[str, Any], wants: dict[str, Any]) -> Any:

@@ -103,6 +103,8 @@ def _outline(facts: dict[str, Any], wants: dict[str, Any], manager: str | None) 
         "restart": bool((facts.get("gridd") or {}).get("restart_pending")),
         "time_sync": False,
         "service_seen": bool(service.get("present")),
+        "enable": not service.get("enabled"),
+        "start": not service.get("active"),
         "findings": [],
     }
 

@@ -7,6 +7,7 @@ import pytest
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._grid import keeps_out
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils import vgpu_files as files
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vgpu_guest_plan import DEFAULTS, vgpu_guest_plan
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vgpu_guest_reboot import vgpu_guest_reboot
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vgpu_profile import feature_number
 from tests.unit.vgpu_hosts import DEB, RUNFILE, SHA, TOKEN, codes, fresh, gpu, host, profile
 
@@ -17,7 +18,8 @@ DEBIAN_DRIVER = {"packages": [{"name": "nvidia-driver", "state": "installed", "v
 def test_a_licensed_guest_needs_nothing():
     plan = vgpu_guest_plan(host(), {"driver": DEB, "token": TOKEN})
     assert plan["findings"] == []
-    assert (plan["package"], plan["runfile"], plan["restart"], plan["time_sync"]) == (None, None, False, False)
+    assert (plan["package"], plan["runfile"], plan["header_packages"], plan["unit_files"]) == (None, None, [], [])
+    assert not any(plan[name] for name in ("restart", "time_sync", "enable", "start"))
     assert plan["installed"] == plan["version"] == "535.261.03"
 
 
@@ -137,6 +139,35 @@ def test_what_can_work_is_not_refused(facts, wants):
 )
 def test_what_may_go_wrong_is_told(facts, wants, code):
     assert code in codes(vgpu_guest_plan(facts, wants), "warning")
+
+
+def test_secure_boot_is_told_where_modules_are_built():
+    facts = fresh()
+    facts["system"]["secure_boot"] = "enabled"
+    plan = vgpu_guest_plan(facts, {"driver": DEB, "token": TOKEN})
+    assert "secure_boot" in codes(plan, "warning") and codes(plan, "error") == []
+
+
+@pytest.mark.parametrize(
+    ("driver", "required", "load_now"),
+    [
+        ({}, False, False),
+        ({"loaded": None}, False, True),
+        ({"loaded": None, "on_disk": {}}, False, False),
+        ({"loaded": {"version": "535.216.01"}}, True, False),
+    ],
+)
+def test_a_reboot_is_for_a_module_that_is_not_the_installed_one(driver, required, load_now):
+    facts = host(driver=driver)
+    told = vgpu_guest_reboot(facts, vgpu_guest_plan(facts, {}))
+    assert (told["required"], told["load_now"], bool(told["reasons"])) == (required, load_now, required)
+
+
+def test_a_reboot_into_a_kernel_without_module_is_refused():
+    facts = host(driver={"loaded": {"version": "535.216.01"}}, kernel={"next": "6.1.0-99-amd64"})
+    told = vgpu_guest_reboot(facts, vgpu_guest_plan(facts, {}))
+    assert told["required"] and "6.1.0-99-amd64 boots next" in told["blocked"][0]
+    assert vgpu_guest_reboot(facts, {**vgpu_guest_plan(facts, {}), "state": "absent"})["blocked"] == []
 
 
 def test_legacy_keys_that_are_taken_out_are_no_trouble():
