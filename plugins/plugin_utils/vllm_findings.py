@@ -59,8 +59,8 @@ def replica_findings(specs: Specs) -> Findings:
             values = [str(rows[name][field]) for name in names]
             if len(set(values)) > 1:
                 text = (
-                    f"The instances {listed(names)} all serve {served} and so stand for each other, but their {field} is"
-                    f" {listed(values)}. Make it one, or give each its own served_names."
+                    f"The instances {listed(names)} all serve {served} and so stand for each other, but their {field}"
+                    f" is {listed(values)}. Make it one, or give each its own served_names."
                 )
                 found.append(error("vllm_replicas_differ", text, SOURCE))
     return found
