@@ -91,5 +91,4 @@ def confirms(system, auth, password):
     """Whether a request was made with this password; one hashed in another way counts as made with another."""
     if auth is None or (auth.method, auth.rounds) != (SHA512, ROUNDS) or set(auth.salt) - set(DIGITS) or not auth.salt:
         return False
-    made = CRYPTED.fullmatch(crypted(system, password, auth.salt))
-    return bool(made) and auth.digest[:64] == digest(made[2])
+    return auth.digest[:64] == digest(crypted(system, password, auth.salt).rpartition("$")[2])

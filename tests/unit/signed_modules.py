@@ -11,6 +11,11 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils import _signature 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import Result
 
 
+def piped(words: list[str], data: bytes | None = None) -> bytes:
+    """What a program writes on its standard output."""
+    return subprocess.run(words, input=data, check=True, capture_output=True).stdout
+
+
 def signed(system, key, file, module, digest="sha256"):
     """The module's bytes with a signature behind them."""
     place = system.here("/run/signed-modules")
@@ -19,13 +24,10 @@ def signed(system, key, file, module, digest="sha256"):
         output.write(module)
     with open(f"{place}/certificate", "wb") as output:
         output.write(certificate.read(system.read_bytes(file)).der)
-    run = {"check": True, "capture_output": True}
-    subprocess.run(
-        ["openssl", "x509", "-inform", "DER", "-in", f"{place}/certificate", "-out", f"{place}/signer"], **run
-    )
+    piped(["openssl", "x509", "-inform", "DER", "-in", f"{place}/certificate", "-out", f"{place}/signer"])
     words = ["openssl", "cms", "-sign", "-binary", "-noattr", "-nocerts", "-outform", "DER", "-md", digest]
     words += ["-inkey", system.here(key), "-signer", f"{place}/signer", "-in", f"{place}/module"]
-    message = subprocess.run(words, **run).stdout
+    message = piped(words)
     return module + message + signature.TRAILER.pack(0, 0, signature.PKCS7, 0, 0, len(message)) + module_file.MAGIC
 
 
