@@ -57,7 +57,9 @@ class ActionModule(ActionBase):
         self._transfer_file(source, remote)
         self._fixup_perms2((folder, remote))
         arguments = {**arguments, "transferred": remote}
-        answer: dict[str, Any] = self._execute_module(module_name=self.module, module_args=arguments, task_vars=task_vars)
+        answer: dict[str, Any] = self._execute_module(
+            module_name=self.module, module_args=arguments, task_vars=task_vars
+        )
         return answer
 
     def _local_file(self, src: str) -> str:

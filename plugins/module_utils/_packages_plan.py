@@ -167,7 +167,8 @@ def refusals(simulation, packages, asked, removable=(), kernel_change_ok=False):
     if kernels and not kernel_change_ok:
         sentences.append(
             "The transaction would install or upgrade kernel images: {}. Nothing was changed. Set allow_kernel_change "
-            "(of the role: nvidia_driver_kernel_change_ok) to accept a new kernel, or ask for headers of a kernel that is installed.".format(", ".join(kernels))
+            "(of the role: nvidia_driver_kernel_change_ok) to accept a new kernel, or ask for headers of a kernel that "
+            "is installed.".format(", ".join(kernels))
         )
     return sentences
 

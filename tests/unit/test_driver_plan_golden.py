@@ -20,6 +20,7 @@ UPDATE = os.environ.get("UPDATE_GOLDEN") == "1"
 MIRROR = "https://packages.example.org/nvidia"
 KEY = {"url": "https://packages.example.org/key.asc", "fingerprint": "0123456789ABCDEF0123456789ABCDEF01234567"}
 RUNFILE = {"src": "/srv/NVIDIA-Linux-x86_64-580.105.08.run", "sha256": "0" * 64}
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----"
 SIGNING = {"signing_key": "/var/lib/dkms/mok.key", "signing_certificate": "/var/lib/dkms/mok.pub"}
 CASES = {
     "kepler": (["k80"], {}),
@@ -46,7 +47,7 @@ CASES = {
     "version-535": (["p4"], {"version": "535.216.03"}),
     "image-build": ([], {"gpu_required": False}),
     "secure-boot": (["a100"], {}),
-    "secure-boot-site-key": (["a100"], {"mok_certificate": "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----"}),
+    "secure-boot-site-key": (["a100"], {"mok_certificate": CERTIFICATE}),
     "repository-p40": (["p40"], {"method": "repository"}),
     "repository-t4": (["t4"], {"method": "repository"}),
     "repository-a100": (["a100"], {"method": "repository"}),
