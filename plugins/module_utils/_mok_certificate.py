@@ -15,10 +15,12 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import time
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _certificate as certificate
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
 
+DAY = 86400
 LEAST_BITS = 2048
 ANY_PURPOSE = "2.5.29.37.0"
 SIGNING = {"codeSigning", "moduleSigning", ANY_PURPOSE}
@@ -60,12 +62,18 @@ def _bytes(content):
         ) from exc
 
 
-def refusal(found, now, tomorrow, config, distribution):
+def written(moment):
+    """Seconds since the epoch as certificates' times are written: ``2026-11-21T10:00:00Z``."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+
+
+def refusal(found, moment, config, distribution):
     """Why a certificate must not be enrolled, as a sentence; None: it is good for kernel modules.
 
-    :param now: ``2026-11-21T10:00:00Z``, *tomorrow* the same a day later (the clocks of a fleet differ)
+    :param moment: now, seconds since the epoch; the clocks of a fleet may differ by a day
     :param config: the kernel's configuration, or None; :param distribution: set of the names it goes by
     """
+    now, tomorrow = written(moment), written(moment + DAY)
     who = f"The certificate {found.subject or found.sha1[:10]}"
     if found.not_after < now:
         return f"{who} expired at {found.not_after}. {MAKE}, or correct this host's clock ({now})."

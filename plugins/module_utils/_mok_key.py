@@ -16,10 +16,9 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils import _mok_module
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _secure_boot as secure_boot
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._mok_key_apply import RETIRED, carry_out
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._mok_key_plan import Retired, State
-from ansible_collections.gpufleet.nvidia.plugins.module_utils._mok_request import CLOCK, DAY
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._mok_key_report import report
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
 
-DKMS = "/etc/dkms/framework.conf.d/gpufleet.conf"
 HOST_NAME = "/proc/sys/kernel/hostname"
 LONGEST = 36500  # days
 
@@ -29,7 +28,7 @@ def ensure(params, system, *, apply, now=time.time):
     moment = now()
     given = pairs.delivered(params)
     _check_options(params, given)
-    before = observe(system, params, time.strftime("%Y-%m-%d", time.gmtime(moment)))
+    before = observe(system, params, certificates.written(moment)[:10])
     if params["state"] == "absent":
         signs = signed_with(system, before.current.certificate)
         steps = decide.plan_absent(before, signs)
@@ -42,7 +41,7 @@ def ensure(params, system, *, apply, now=time.time):
         after = observe(system, params, before.today)
     else:
         after = before
-    return _result(params, before, after, steps, predicted=bool(steps) and not apply)
+    return report(params, before, after, steps, predicted=bool(steps) and not apply)
 
 
 def _check_options(params, given):
@@ -59,16 +58,10 @@ def _common_name(system):
     return f"{name[:40]} kernel module signing key"
 
 
-def successor(path):
-    """Where the pair that follows waits: ``signing.key`` is followed by ``signing.next.key``."""
-    stem, dot, suffix = path.rpartition(".")
-    return f"{stem}.next.{suffix}" if dot and "/" not in suffix else f"{path}.next"
-
-
 def observe(system, params, today):
     """State"""
     current = pairs.read(system, params["private_key"], params["certificate"])
-    following = pairs.read(system, successor(params["private_key"]), successor(params["certificate"]))
+    following = pairs.read(system, pairs.successor(params["private_key"]), pairs.successor(params["certificate"]))
     facts = secure_boot.observe_firmware(system)
     unfinished = bool(
         current.text and following.certificate and following.text == current.text and current.certificate
@@ -150,75 +143,7 @@ def _check(system, params, state, given, steps, moment):
 
 
 def _suitable(system, found, moment, advice):
-    reason = certificates.refusal(
-        found,
-        time.strftime(CLOCK, time.gmtime(moment)),
-        time.strftime(CLOCK, time.gmtime(moment + DAY)),
-        None,  # what this kernel takes besides is the business of the enrolment
-        set(),
-    )
+    # What this kernel asks for besides is the business of the enrolment.
+    reason = certificates.refusal(found, moment, None, set())
     if reason:
         raise NvidiaError(f"{reason} {advice}.")
-
-
-def dkms(params):
-    """The file that has DKMS sign what it builds with the same key; the next kernel's modules are signed as well."""
-    return {
-        "path": DKMS,
-        "content": (
-            "# The key that kernel modules are signed with. DKMS makes another one where a file is missing.\n"
-            f'mok_signing_key="{params["private_key"]}"\nmok_certificate="{params["certificate"]}"\n'
-        ),
-    }
-
-
-def _result(params, before, after, steps, predicted):
-    found = after.current.certificate
-    unknown = predicted and any(step.kind in ("make", "certify", "deliver", "promote") for step in steps)
-    waiting = after.next.certificate
-    to_enrol = [pair.file for pair in (after.current, after.next) if _is_stranger(pair, after)]
-    if unknown and not waiting:
-        staying = found and not any(step.kind == "promote" for step in steps)
-        to_enrol = [successor(params["certificate"]) if staying else params["certificate"]]
-    return {
-        "changed": bool(steps),
-        "steps": [step.says for step in steps],
-        "private_key": params["private_key"],
-        "certificate": params["certificate"],
-        **{name: getattr(found, name, None) for name in ("sha1", "sha256", "subject", "serial", "not_after")},
-        "successor": _described(after.next) if waiting else None,
-        "enrol": to_enrol if params["state"] == "present" else [],
-        "revoke": [old.certificate for old in after.retired if not old.signs and old.sha1 in after.listed],
-        "retired": [{**old._asdict(), "key": bool(old.key)} for old in after.retired],
-        "dkms": dkms(params),
-        "diff": {"before": _shown(before), "after": _planned(before, steps) if predicted else _shown(after)},
-    }
-
-
-def _is_stranger(pair, state):
-    return pair.certificate is not None and pair.certificate.sha1 not in state.enrolled
-
-
-def _described(pair):
-    return {"certificate": pair.file, "sha1": pair.certificate.sha1, "subject": pair.certificate.subject}
-
-
-def _shown(state):
-    return {
-        "pair": getattr(state.current.certificate, "sha1", None),
-        "successor": getattr(state.next.certificate, "sha1", None),
-        "retired": [old.sha1 for old in state.retired],
-    }
-
-
-def _planned(before, steps):
-    """What a difference shows of a pair that is not made yet."""
-    kinds, shown = [step.kind for step in steps], _shown(before)
-    new = shown["successor"] or "a new pair"
-    if "promote" in kinds:
-        return {**shown, "pair": new, "successor": None, "retired": [*shown["retired"], shown["pair"]]}
-    if "make" in kinds or "deliver" in kinds:
-        return {**shown, "successor": "a new pair"} if shown["pair"] else {**shown, "pair": "a new pair"}
-    gone = {step.retired.sha1 for step in steps if step.kind == "forget_certificate"}
-    pair = None if "remove" in kinds else "a new certificate" if "certify" in kinds else shown["pair"]
-    return {**shown, "pair": pair, "retired": [sha1 for sha1 in shown["retired"] if sha1 not in gone]}

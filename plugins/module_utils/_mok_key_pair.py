@@ -25,6 +25,12 @@ Pair.__doc__ = """key, file: paths of the private key and the certificate; text:
 file; certificate: Certificate, None: there is no such file."""
 
 
+def successor(path):
+    """Where the pair that follows waits: ``signing.key`` is followed by ``signing.next.key``."""
+    stem, dot, suffix = path.rpartition(".")
+    return f"{stem}.next.{suffix}" if dot and "/" not in suffix else f"{path}.next"
+
+
 def read(system, key, file):
     """The Pair at two paths.
 

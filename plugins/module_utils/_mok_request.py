@@ -20,8 +20,6 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils import _secure_boo
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._mok_request_plan import Before
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
 
-CLOCK = "%Y-%m-%dT%H:%M:%SZ"
-DAY = 86400
 Key = namedtuple("Key", "der sha1 serial subject")
 EVERYTHING = Key(None, None, None, None)  # state=cancelled without a certificate
 
@@ -46,7 +44,7 @@ def ensure(params, system, *, apply, now=time.time):
         raise NvidiaError(host.refusal(facts, {**store, "writable": True, "space": None}, 0))
     if apply:
         stage.carry_out(system, params, key, steps)
-        _remember(system, key, before, after, steps, time.strftime(CLOCK, time.gmtime(moment)))
+        _remember(system, key, before, after, steps, certificates.written(moment))
     return _result(params, key, before, after, steps)
 
 
@@ -111,8 +109,7 @@ def _unsuitable(system, params, found, moment):
     distribution = certificates.parse_distribution(system.read("/etc/os-release"))
     return certificates.refusal(
         found,
-        time.strftime(CLOCK, time.gmtime(moment)),
-        time.strftime(CLOCK, time.gmtime(moment + DAY)),
+        moment,
         system.read(f"/boot/config-{release}"),
         distribution if params["check_authority"] else certificates.LOOKS_AT_PLATFORM,
     )

@@ -11,10 +11,9 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils import _mok_host a
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _mok_password as passwords
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._certificate import read as read_certificate
 from tests.unit.mok_hosts import DKMS
-from tests.unit.mok_machine import needs_openssl
+from tests.unit.mok_machine import NOW, needs_openssl
 from tests.unit.rooted_system import RootedSystem
 
-NOW, TOMORROW = "2026-11-21T10:00:00Z", "2026-11-22T10:00:00Z"
 GOOD = read_certificate(DKMS)._replace(
     is_ca=False, key_usage=["digitalSignature"], extended_key_usage=["codeSigning", "moduleSigning"]
 )
@@ -56,7 +55,7 @@ OWN = {"mine"}
     ],
 )
 def test_a_certificate_is_good_for_modules_or_told_why_not(certificate, config, distribution, sentence):
-    found = certificates.refusal(certificate, NOW, TOMORROW, config, distribution)
+    found = certificates.refusal(certificate, NOW, config, distribution)
     if sentence is None:
         assert found is None
     else:

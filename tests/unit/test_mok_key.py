@@ -24,7 +24,7 @@ from tests.unit.signed_modules import signed
 
 pytestmark = needs_openssl
 KEY, FILE = ARGUMENT_SPEC["private_key"]["default"], ARGUMENT_SPEC["certificate"]["default"]
-NEXT_KEY, NEXT_FILE = _mok_key.successor(KEY), _mok_key.successor(FILE)
+NEXT_KEY, NEXT_FILE = pairs.successor(KEY), pairs.successor(FILE)
 MODULE = f"{FOLDER}/nvidia-current.ko"
 
 
