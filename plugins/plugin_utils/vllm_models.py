@@ -41,6 +41,8 @@ def model_findings(spec: dict[str, Any], facts: dict[str, Any], cards: Cards, ve
 def config_of(facts: dict[str, Any], model: str) -> dict[str, Any]:
     """The figures of a model, those of its language part first; {}: nobody read them."""
     config = dict((facts.get(model) or {}).get("config") or {})
+    if not config:
+        return {}
     inner: dict[str, Any] = next((config[key] for key in NESTED if isinstance(config.get(key), dict)), {})
     return {**config, **inner, "architectures": config.get("architectures") or inner.get("architectures") or []}
 
