@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import yaml
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._grid import keeps_out
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils import vgpu_files as files
@@ -213,3 +216,10 @@ def test_the_container_toolkit_is_spared():
 @pytest.mark.parametrize("facts", [{}, {"gridd": None}, {"grid": None, "gridd": {}}])
 def test_facts_that_lack_everything_are_no_crash(facts):
     assert "no_gpu" in codes(vgpu_guest_plan(facts, dict(DEFAULTS)), "error")
+
+
+def test_the_plan_assumes_what_the_role_says():
+    text = (Path(__file__).parents[2] / "roles" / "vgpu_guest" / "defaults" / "main.yml").read_text(encoding="utf-8")
+    declared = yaml.safe_load(text)
+    for name in set(DEFAULTS) - {"has_token_content"}:
+        assert declared[f"vgpu_guest_{name}"] == DEFAULTS[name], name
