@@ -8,8 +8,6 @@ Pure: no clock, no files of the host. The plan holds no secret, only the names o
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any
 
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_findings import error, note, ordered, warning
@@ -19,17 +17,16 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_cards import 
     card_findings,
     cards_of,
     indices_of,
-    share_of,
 )
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_findings import (
     key_findings,
-    key_of,
     memory_findings,
     port_findings,
     replica_findings,
     replicas_of,
 )
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_flags import newest, oldest
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_instance import placed, planned
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_models import model_findings
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_spec import instances_of
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_steps import steps_of
@@ -45,15 +42,6 @@ DEFAULTS: dict[str, Any] = {
     "secrets": {},
 }
 SEEN: dict[str, Any] = {"found_version": None, "listening": [], "shm_mib": None, "secrets_current": False}
-ROUTES = {
-    "generate": "/v1/completions",
-    "embed": "/v1/embeddings",
-    "classify": "/classify",
-    "score": "/score",
-    "rerank": "/rerank",
-    "reward": "/pooling",
-}
-ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
 
 
 def vllm_plan(
@@ -136,56 +124,13 @@ def _plan_instances(
         plan["findings"] += model_findings(spec, model_facts, cards, version) if spec["model"] else []
         if not spec["valid"]:
             continue
+        spec = placed(spec, model_facts)
         written = vllm_arguments(spec, version, row.get("path"))
         plan["findings"] += written["findings"]
-        plan["instances"].append(_instance(spec, written, wants, version, [] if on_cpu else indices_of(spec)))
+        plan["instances"].append(planned(spec, written, wants, version, [] if on_cpu else indices_of(spec)))
     for place, instance in enumerate(plan["instances"]):
         before = plan["instances"][:place]
         instance["after"] = [other["name"] for other in before if set(other["gpus"]) & set(instance["gpus"])]
-
-
-def _instance(
-    spec: dict[str, Any], written: dict[str, Any], wants: dict[str, Any], version: str, gpus: list[int]
-) -> dict[str, Any]:
-    path = written["argv"][1]
-    environment = {"VLLM_NO_USAGE_STATS": "1"}
-    if gpus:
-        environment |= {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": ",".join(map(str, gpus))}
-    if path.startswith("/"):
-        environment["HF_HUB_OFFLINE"] = "1"
-    environment |= written["environment"]
-    secrets = dict.fromkeys(sorted(map(str, wants["secrets"] or {})), "vllm_serve_secrets")
-    variable, _key = key_of(spec["name"], wants)
-    secrets |= {"VLLM_API_KEY": variable} if variable else {}
-    secrets |= {"HF_TOKEN": "vllm_serve_hf_token"} if wants["hf_token"] and not path.startswith("/") else {}
-    scheme = "https" if "ssl-certfile" in str(list(spec["arguments"])).replace("_", "-") else "http"
-    row = {
-        "name": spec["name"],
-        "state": spec["state"],
-        "model": spec["model"],
-        "path": path,
-        "task": spec["task"],
-        "route": ROUTES[spec["task"]],
-        "served_names": spec["served_names"],
-        "host": spec["host"],
-        "port": spec["port"],
-        "url": f"{scheme}://{_reachable(spec['host'])}:{spec['port']}",
-        "gpus": gpus,
-        "share": share_of(spec, version) if gpus else None,
-        "argv": written["argv"],
-        "exec": written["exec"],
-        "config": written["config"],
-        "environment": environment,
-        "secrets": secrets,
-        "shutdown_timeout": spec["shutdown_timeout"] or 0,
-    }
-    told = json.dumps([version, row["argv"], environment, secrets], sort_keys=True)
-    return {**row, "digest": hashlib.sha256(told.encode()).hexdigest()}
-
-
-def _reachable(host: str) -> str:
-    """An address that a client on the host itself can use."""
-    return ANYWHERE.get(host) or (f"[{host}]" if ":" in host else host)
 
 
 def _unlisted(wants: dict[str, Any], seen: dict[str, Any]) -> list[dict[str, str]]:

@@ -187,6 +187,18 @@ def test_a_model_lies_where_the_facts_say():
     assert plan["instances"][0]["secrets"] == {}
 
 
+def test_the_models_beside_it_lie_where_the_facts_say_too():
+    speculation = {"method": "draft_model", "model": "org/small", "tokens": 5}
+    row = {**LLM, "speculation": speculation, "lora": {"modules": [{"name": "law", "path": "org/law"}]}}
+    (alone,) = plan_of(row, hf_token="k")["instances"]
+    assert ("HF_HUB_OFFLINE" in alone["environment"], "HF_TOKEN" in alone["secrets"]) == (False, True)
+    there = {"org/small": {"path": "/srv/small"}, "org/law": {"path": "/srv/law"}}
+    (row,) = plan_of(row, hf_token="k", models=there)["instances"]
+    assert ("HF_HUB_OFFLINE" in row["environment"], row["secrets"]) == (True, {})
+    assert "law=/srv/law" in row["argv"]
+    assert '"model":"/srv/small"' in " ".join(row["argv"])
+
+
 def test_everything_wrong_is_told_together():
     """The bad input of a whole list: a task, a port, shares, heads, a folder without config.json."""
     rows = [
