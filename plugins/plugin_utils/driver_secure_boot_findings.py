@@ -79,8 +79,8 @@ def _unsettled(wants: dict[str, Any], part: dict[str, Any], mok: dict[str, Any])
     if gone and not wants["mok_restage"]:
         text = (
             f"The enrolment of {gone[-1]['subject']} (SHA-1 {gone[-1]['sha1'][:10]}) was asked for at"
-            f" {gone[-1]['time']} and is gone: nobody confirmed it at the console, or somebody refused. It is not asked for"
-            " again by itself. Name nvidia_driver_mok_console or have a person there, then set"
+            f" {gone[-1]['time']} and is gone: nobody confirmed it at the console, or somebody refused. It is not"
+            " asked for again by itself. Name nvidia_driver_mok_console or have a person there, then set"
             " nvidia_driver_mok_restage: true for a run."
         )
         found.append(error("secure_boot_key_dismissed", text))

@@ -91,7 +91,8 @@ def _unknown(key: str) -> dict[str, str]:
 def _unknown_options(role: str, values: dict[str, Any]) -> Findings:
     """An error for each variable that the role does not have; a role that is not there yet is not judged."""
     options = role_options().get(role)
-    known = [*(options or values), "requires"]
+    # Of its secrets the driver's role says only whether they are there.
+    known = [*(options or values), *(DEFAULTS if role == "nvidia_driver" else ()), "requires"]
     found = []
     for name in values:
         if name not in known:
