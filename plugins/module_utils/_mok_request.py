@@ -76,7 +76,15 @@ def observe(system, key):
         timeout=efi.parse_number(efi.value(system, "MokTimeout")),
         requests=rows,
         boot_id=(system.read(mok.BOOT_ID) or "").strip(),
+        settled=_settled(rows, lists, database),
     )
+
+
+def _settled(rows, lists, database):
+    enrolled = {row["sha1"] for row in [*(lists["MokListRT"] or []), *(database or [])]}
+    waiting = {row["sha1"] for row in [*lists["MokNew"], *lists["MokDel"]]}
+    done = (row for row in rows if (row["sha1"] in enrolled) == (row["action"] == "enrol"))
+    return [row["sha1"] for row in done if row["sha1"] not in waiting]
 
 
 def _among(rows, sha1):
@@ -117,7 +125,7 @@ def _unsuitable(system, params, found, moment):
 
 def _remember(system, key, before, after, steps, moment):
     """Keeps our memory true: a request that was made or seen is in it, one that came true or was withdrawn is not."""
-    rows = before.requests
+    rows = [row for row in before.requests if row["sha1"] not in before.settled]
     kinds = {step.kind for step in steps}
     if key.sha1 is None:
         rows = [row for row in rows if row["sha1"] not in {*before.enrol, *before.delete}]

@@ -25,11 +25,12 @@ Step = namedtuple("Step", "kind says seconds", defaults=[None])
 class Before(
     namedtuple(
         "Before",
-        "source blocked enrol delete subjects sha1 timeout requests boot_id",
-        defaults=(None, False, (), (), None, None, None, (), ""),
+        "source blocked enrol delete subjects sha1 timeout requests boot_id settled",
+        defaults=(None, False, (), (), None, None, None, (), "", ()),
     )
 ):
-    """source: mok | db | None, where the firmware has the key; enrol, delete: SHA-1 of what waits; sha1: of the key."""
+    """source: mok | db | None, where the firmware has the key; enrol, delete: SHA-1 of what waits; sha1: of the key;
+    settled: SHA-1 of the keys whose requests came true."""
 
     @property
     def status(self):

@@ -111,6 +111,15 @@ def test_a_key_that_is_enrolled_needs_nothing_and_is_forgotten(system):
     assert requests.read(system) == [] and "nothing is to be done" in result["next_step"]
 
 
+def test_a_request_that_came_true_is_forgotten_with_the_next_one(system):
+    put(system, "/var/lib/other.der", OTHER.der)
+    put(system, efi.path("MokListRT"), signature_list())
+    call(system, certificate="/var/lib/other.der")
+    reboot(system, [OTHER.der])
+    call(system)
+    assert [row["sha1"] for row in requests.read(system)] == [DKMS_SHA1]
+
+
 def test_a_key_in_the_firmware_s_own_list_is_enrolled(tmp_path):
     system = machine(tmp_path, db=signature_list(DKMS))
     assert (call(system)["changed"], call(system)["source"]) == (False, "db")
