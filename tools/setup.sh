@@ -51,6 +51,12 @@ if [ ! -x "$venv/bin/python" ] || ! "$venv/bin/python" -c 'import pip' 2> /dev/n
     rm -rf "$venv"
     "$python" -m venv "$venv"
 fi
+# The tests ask the real mokutil and the real openssl, on plain files.
+if [ "$want" = test ]; then
+    for program in mokutil openssl; do
+        command -v "$program" > /dev/null || debian_packages "$program"
+    done
+fi
 set -- -r "$root/tools/requirements-site.txt"
 [ "$want" = test ] && set -- "$@" -r "$root/tools/requirements-test.txt"
 say "installing Python packages for \`make $want\`"
