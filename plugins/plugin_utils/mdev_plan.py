@@ -53,14 +53,17 @@ def mdev_plan(
     kept = stays | set() if purge else stays | set(surplus)
     start = [_table(card, kept, slots) for card in cards]
     to_place = [slot for slot in slots if slot.present not in stays]
-    best: tuple[Seated, list[Slot], list[Table]] | None = None
-    for way in dict.fromkeys([policy, "pack"]) if not wrong else ["pack"]:
-        tables = copy.deepcopy(start)
-        seated, left = settle(to_place, tables, way, "auto" if wrong else mode)
-        if best is None or len(left) < len(best[1]):
-            best = seated, left, tables
-    assert best is not None
+    ways = dict.fromkeys([policy, "pack"]) if not wrong else ["pack"]
+    tries = [_settled(to_place, start, way, "auto" if wrong else mode) for way in ways]
+    best = min(tries, key=lambda result: len(result[1]))
     return _plan(slots, stays, surplus, best, wrong, purge)
+
+
+def _settled(to_place: list[Slot], start: list[Table], way: str, mode: str) -> tuple[Seated, list[Slot], list[Table]]:
+    """One try on tables of its own: who sits, who is left, and the tables."""
+    tables = copy.deepcopy(start)
+    seated, left = settle(to_place, tables, way, mode)
+    return seated, left, tables
 
 
 def _table(card: Any, kept: set[Present], slots: list[Slot]) -> Table:

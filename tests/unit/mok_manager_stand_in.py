@@ -149,7 +149,7 @@ class MokManager:
             self.key()
         if self.select("confirm", [f"{word} the key(s)?"], ["No", "Yes"]) != "Yes":
             return False
-        for _ in range(3):
+        for _attempt in range(3):
             self.box(["Password:            "], ROWS - 8, 27, 3, 25, 1)
             if self.line() == self.password:
                 return True

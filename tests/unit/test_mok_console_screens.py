@@ -19,12 +19,12 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.mok_transcript imp
 from tests.unit.captured import HERE
 
 FOLDER = HERE / "mok_console"
-CAPTURES = sorted(FOLDER.glob("*.raw"))
+CAPTURES = sorted(FOLDER.glob("*.bin"))
 BLANK = Picture(("",) * 80, ("",) * 80)
 
 
 def raw(case):
-    return (FOLDER / f"shim-16.1-{case}.raw").read_bytes()
+    return (FOLDER / f"shim-16.1-{case}.bin").read_bytes()
 
 
 def screens(data, piece=48):

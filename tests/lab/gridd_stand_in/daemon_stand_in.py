@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """A stand-in for nvidia-gridd: reads the real gridd.conf and token, asks the stand-in service, tells the NVML stand-in.
 
 It grants nothing to a real driver: a licence here is a line in the simulator's file /run/gpu-simulator/licence.state.

@@ -133,7 +133,7 @@ def fill(tree: Path, version: str) -> None:
         shutil.copyfile(source / "libraries" / f"{library}.so", libraries / f"{library}.so.{version}")
         (libraries / f"{library}.so.1").symlink_to(f"{library}.so.{version}")
     for file, target in (("daemon_stand_in.py", "nvidia-gridd"), ("smi_stand_in.py", "nvidia-smi")):
-        write(tree / "usr/bin" / target, (HERE / file).read_text(encoding="utf-8"), 0o755)
+        write(tree / "usr/bin" / target, f"#!/usr/bin/python3\n{(HERE / file).read_text(encoding='utf-8')}", 0o755)
     write(tree / "lib/systemd/system/nvidia-gridd.service", UNIT)
     write(tree / "etc/nvidia/gridd.conf.template", TEMPLATE)
     (tree / "etc/nvidia/ClientConfigToken").mkdir()

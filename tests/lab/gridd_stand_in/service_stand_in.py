@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """A stand-in for a licence service: leases of nothing, over HTTPS, for the stand-in daemon alone.
 
 Its one path and its messages are its own. It speaks nothing of NVIDIA's licence protocol, so no real driver can be

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """A stand-in for nvidia-smi in a vGPU guest: of `nvidia-smi -q` the part about licences, from the simulator's files."""
 
 from __future__ import annotations

@@ -41,7 +41,8 @@ def fill_driver(wanted: StandIn, tree: Path, run: Callable[..., Any]) -> None:
     write(tree / "daemon_stand_in.sh", filled("daemon_stand_in.sh", values), 0o755)
     write(tree / "gridd.conf.template", "# A stand-in for NVIDIA's template.\n#ServerAddress=\nFeatureType=0\n")
     for program in ("daemon", "smi"):
-        write(tree / f"gridd_{program}_stand_in.py", (GRIDD / f"{program}_stand_in.py").read_text("utf-8"), 0o755)
+        text = (GRIDD / f"{program}_stand_in.py").read_text("utf-8")
+        write(tree / f"gridd_{program}_stand_in.py", f"#!/usr/bin/python3\n{text}", 0o755)
     for folder, licence in TREES.items():
         source = tree / folder
         source.mkdir()
