@@ -61,5 +61,9 @@ class LookupModule(LookupBase):
                 f"The key or certificate {path} is not on the controller (neither there nor in a folder files beside"
                 " the playbook or role). Name its path, or put its content into the variable."
             )
-        data = Path(self._loader.get_real_file(found)).read_bytes()
+        plain = self._loader.get_real_file(found)
+        try:
+            data = Path(plain).read_bytes()
+        finally:
+            self._loader.cleanup_tmp_file(plain)  # the decrypted copy, where the file was encrypted
         return data.decode() if data.lstrip().startswith(b"-----BEGIN ") else base64.b64encode(data).decode()
