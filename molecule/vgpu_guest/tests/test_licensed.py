@@ -18,7 +18,7 @@ n.nvmlInit()
 rows = []
 for index in range(n.nvmlDeviceGetCount()):
     feature = n.nvmlDeviceGetGridLicensableFeatures_v4(n.nvmlDeviceGetHandleByIndex(index)).gridLicensableFeatures[0]
-    rows.append([feature.productName.decode(), feature.featureState, feature.licenseExpiry.year])
+    rows.append([str(feature.productName), feature.featureState, feature.licenseExpiry.year])
 print(json.dumps(rows))
 """
 
