@@ -80,7 +80,7 @@ def start(record: Record) -> Record:
     if record.is_machine:
         pid = emulator.start(record.name, home, record.address)
         record = save(record._replace(pid=pid, started=process.start_time(pid)))
-        with step(f"{record.name}: booting in software emulation; its console is {serial.console(home)}"):
+        with step(f"{record.name}: booting in software emulation; its console is {serial.console(record.address)}"):
             wait_for_login(record, serial.transcript(home))
         return record
     process.stop(record.name, record.pid, record.started)

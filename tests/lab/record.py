@@ -58,7 +58,7 @@ class Record(NamedTuple):
 
     def describe(self) -> dict[str, Any]:
         shown = {key: value for key, value in self._asdict().items() if key not in ("image", "pid", "started")}
-        console = {"console": str(serial.console(folder(self.name)))} if self.is_machine else {}
+        console = {"console": serial.console(self.address)} if self.is_machine else {}
         return {**shown, **console, "state": "up" if self.running else "stopped"}
 
 

@@ -30,6 +30,7 @@ find "$root/lib/modules/$release/updates/dkms" -name 'nvidia-current.ko*' | grep
     tail -n 20 "$root"/var/lib/dkms/*/*/build/make.log >&2 || :
     exit 1
 }
+chroot "$root" update-initramfs -u -k "$release"
 chroot "$root" systemctl enable systemd-networkd.service serial-getty@ttyS0.service
 
 rm "$root/usr/sbin/policy-rc.d"

@@ -19,7 +19,7 @@ from tests.lab.places import SSH_PORT
 FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE_4M.ms.fd")
 # Microsoft's keys are enrolled in it and Secure Boot is on, as a server leaves its factory.
 VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.ms.fd")
-CORES = 2
+CORES = 1
 MEMORY_MIB = 2048
 PATIENCE = 10.0
 
@@ -56,14 +56,13 @@ def command(name: str, home: Path, address: str) -> list[str]:
         *("-device", "virtio-blk-pci,drive=belongings,serial=lab"),
         *("-netdev", f"user,id=net,hostfwd=tcp:{address}:{SSH_PORT}-:{SSH_PORT}"),
         *("-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci"),
-        *serial.options(home),
+        *serial.options(home, address),
     ]
 
 
 def start(name: str, home: Path, address: str) -> int:
     """Powers the machine on and gives the process id."""
     log = home / "qemu.log"
-    serial.console(home).unlink(missing_ok=True)
     with log.open("wb") as stream:
         child = subprocess.Popen(
             command(name, home, address),
@@ -74,9 +73,9 @@ def start(name: str, home: Path, address: str) -> int:
             start_new_session=True,
         )
     end = time.monotonic() + PATIENCE
-    while child.poll() is None and not serial.console(home).exists() and time.monotonic() < end:
+    while child.poll() is None and not serial.is_open(address) and time.monotonic() < end:
         time.sleep(0.05)
-    time.sleep(0.2)  # after the console it opens its ports, and ends when one of them is taken
+    time.sleep(0.2)  # after the console it opens its other port, and ends when one of them is taken
     if child.poll() is not None:
         raise LabError(f"{name}: QEMU ended at once with {child.returncode}: {log.read_text(errors='replace').strip()}")
     return child.pid

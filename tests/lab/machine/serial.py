@@ -1,20 +1,34 @@
-"""The machine's serial line: a socket for whoever sits at the console, and a transcript of all that was ever shown."""
+"""The machine's serial line: a port for whoever sits at the console, and a transcript of all that was ever shown."""
 
 from __future__ import annotations
 
+import socket
+from contextlib import suppress
 from pathlib import Path
 
+PORT = 2223
 
-def console(home: Path) -> Path:
-    """Gives the unix socket; one program at a time can be connected. What it sends are keys."""
-    return home / "console.sock"
+
+def console(address: str) -> str:
+    """Gives where the console is, as ``host:port``; one program at a time can be connected. What it sends are keys.
+
+    TCP, because a unix socket is full after some 250 unread bytes, and the firmware drops what it draws meanwhile.
+    """
+    return f"{address}:{PORT}"
 
 
 def transcript(home: Path) -> Path:
     return home / "console.log"
 
 
-def options(home: Path) -> list[str]:
+def options(home: Path, address: str) -> list[str]:
     """Nobody needs to be connected: output that nobody reads goes to the transcript alone and holds nothing up."""
-    line = f"socket,id=console,path={console(home)},server=on,wait=off,logfile={transcript(home)},logappend=on"
+    where = f"host={address},port={PORT},server=on,wait=off,nodelay=on"
+    line = f"socket,id=console,{where},logfile={transcript(home)},logappend=on"
     return ["-chardev", line, "-serial", "chardev:console"]
+
+
+def is_open(address: str) -> bool:
+    with suppress(OSError), socket.create_connection((address, PORT), timeout=1):
+        return True
+    return False
