@@ -13,6 +13,7 @@ from types import FrameType
 from tests.lab import host, image, inventory, keys, needs, profiles
 from tests.lab.console import LabError, say, warn
 from tests.lab.machine import disk
+from tests.lab.machine.kinds import MACHINES
 from tests.lab.places import CACHE, HOSTS, IMAGES, KEY, KINDS, RELEASES
 
 
@@ -23,8 +24,8 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("name", nargs="?", help="the host's name (default: lab1)")
     up.add_argument("-i", "--inventory", help="bring up every host of this inventory that has lab_release")
     up.add_argument("-l", "--limit", help="only hosts of the inventory that match this pattern")
-    up.add_argument("--kind", choices=KINDS, default=KINDS[0], help="a container, or a machine with Secure Boot")
-    up.add_argument("--release", choices=RELEASES, help="default: bookworm; of a Secure Boot host trixie")
+    up.add_argument("--kind", choices=KINDS, default=KINDS[0], help="a container, or a kind of machine")
+    up.add_argument("--release", choices=RELEASES, help="default: bookworm; of a machine trixie")
     up.add_argument("--profile", choices=profiles.names(), help=f"its cards (default: {inventory.DEFAULT_PROFILE})")
     up.add_argument("--loaded", metavar="VERSION", help="simulate this driver version as loaded from the start")
     up.add_argument("--kernel", choices=image.KERNELS, default=image.KERNELS[0], help="which of the archive's kernels")
@@ -78,7 +79,7 @@ def ls(args: argparse.Namespace) -> int:
         loaded = f"  loaded {record['loaded']}" if record["loaded"] else ""
         cards = f"{record['profile']:<16} {record['address']}{loaded}"
         if record["kind"] != KINDS[0]:
-            cards = f"{'Secure Boot':<16} {record['address']}  console {record['console']}"
+            cards = f"{MACHINES[record['kind']].title:<16} {record['address']}  console {record['console']}"
         print(f"{record['name']:<20} {record['state']:<8} {record['release']:<9} {cards}")
     return 0
 

@@ -11,13 +11,18 @@ from pathlib import Path
 from tests.lab import image, keys, overlay, packages, process, stand_ins
 from tests.lab.console import LabError, duration, say, step
 from tests.lab.machine import disk, emulator, glue, serial
+from tests.lab.machine.kinds import MACHINES
 from tests.lab.places import HOSTS
 from tests.lab.record import Record, Wanted, check, every, folder, leftovers, read, save
 
 __all__ = ["Record", "Wanted", "check", "every", "leftovers", "read", "remove", "up"]
 
 NAMESPACE = uuid.UUID("5f0f2c1e-6d5b-4c55-9a0e-3f6d8c0a7b11")
-START_LIMITS = {"container": 60.0, "secure_boot": 400.0}  # in software emulation, while others use the machine too
+START_LIMITS = {
+    "container": 60.0,
+    "secure_boot": 400.0,
+    "mediated_devices": 400.0,
+}  # in software emulation, while others use the machine too
 
 
 def furnish(root: Path, wanted: Wanted) -> None:
@@ -50,14 +55,16 @@ def up(wanted: Wanted) -> Record:
                 remove(wanted.name)
             raise
         took = duration(time.monotonic() - began)
-        what = "Secure Boot" if started.is_machine else wanted.profile
+        what = MACHINES[wanted.kind].title if wanted.is_machine else wanted.profile
         say(f"{wanted.name}: started in {took} ({wanted.release}, {what}, {wanted.address})")
         return started
 
 
 def provide(wanted: Wanted) -> Path:
     """Gives the image that the host will stand on."""
-    return image.provide(wanted.release, wanted.kernel) if not wanted.is_machine else disk.provide(wanted.release)
+    if wanted.is_machine:
+        return disk.provide(wanted.release, wanted.kind)
+    return image.provide(wanted.release, wanted.kernel)
 
 
 def make(wanted: Wanted, tree: Path) -> Record:
@@ -65,7 +72,7 @@ def make(wanted: Wanted, tree: Path) -> Record:
     home = folder(wanted.name)
     home.mkdir(parents=True)
     if wanted.is_machine:
-        glue.make(wanted.name, tree, home)
+        glue.make(wanted.name, MACHINES[wanted.kind], tree, home)
         return save(Record(**wanted._asdict(), image=str(tree), pid=None, started=None))
     for other in every():
         packages.collect(other.release, folder(other.name) / "archives")
@@ -78,7 +85,7 @@ def make(wanted: Wanted, tree: Path) -> Record:
 def start(record: Record) -> Record:
     home = folder(record.name)
     if record.is_machine:
-        pid = emulator.start(record.name, home, record.address)
+        pid = emulator.start(record.name, MACHINES[record.kind], home, record.address)
         record = save(record._replace(pid=pid, started=process.start_time(pid)))
         with step(f"{record.name}: booting in software emulation; its console is {serial.console(record.address)}"):
             wait_for_login(record, serial.transcript(home))

@@ -16,7 +16,7 @@ DEFAULT_PROFILE = "p40-gtx750ti"
 
 
 def default_profile(kind: str) -> str:
-    """Gives the cards of a host that names none; a Secure Boot host can have no others."""
+    """Gives the cards of a host that names none; a machine can have no others."""
     return DEFAULT_PROFILE if kind == KINDS[0] else "none"
 
 

@@ -21,7 +21,7 @@ PROGRAMS = {
     "/usr/bin/mount": "mount",
     "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
 }
-# The same for Secure Boot hosts. They are big, so they come only when such a host is asked for.
+# The same for machines. They are big, so they come only when such a host is asked for.
 MACHINE_PROGRAMS = {
     "/usr/bin/qemu-system-x86_64": "qemu-system-x86",
     "/usr/bin/qemu-img": "qemu-utils",

@@ -18,7 +18,7 @@ HOST_KEY = SSH / "host_ed25519_key"
 
 SSH_PORT = 2222
 RELEASES = ("bookworm", "trixie")
-KINDS = ("container", "secure_boot")
+KINDS = ("container", "secure_boot", "mediated_devices")
 SOURCE = Path(__file__).resolve().parent
 PROFILES = SOURCE / "profiles"
 SIMULATOR = SOURCE / "simulator"

@@ -117,10 +117,11 @@ def check(wanted: Wanted, others: list[Record]) -> None:
 
 
 def check_machine(wanted: Wanted) -> None:
-    """Raises LabError for what only containers can have: nothing is simulated in a Secure Boot host."""
+    """Raises LabError for what only containers can have: nothing is simulated in a machine."""
+    what = f"{wanted.name}: a host with lab_kind {wanted.kind}"
     if wanted.release not in disk.RELEASES:
-        raise LabError(f"{wanted.name}: a Secure Boot host's lab_release is {' or '.join(disk.RELEASES)}.")
+        raise LabError(f"{what} has lab_release {' or '.join(disk.RELEASES)}.")
     if wanted.profile != "none" or wanted.loaded:
-        raise LabError(f"{wanted.name}: a Secure Boot host has no card: leave out lab_profile and lab_loaded.")
+        raise LabError(f"{what} has no card: leave out lab_profile and lab_loaded.")
     if wanted.kernel != image.KERNELS[0]:
-        raise LabError(f"{wanted.name}: a Secure Boot host's driver is built in: its lab_kernel is {image.KERNELS[0]}.")
+        raise LabError(f"{what} has its modules built in: its lab_kernel is {image.KERNELS[0]}.")

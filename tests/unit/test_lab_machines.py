@@ -1,4 +1,4 @@
-"""The Secure Boot hosts of the lab: what is asked for, what the guest is given, and how QEMU is called and ended."""
+"""The machines of the lab: what is asked for, what the guest is given, and how QEMU is called and ended."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.lab import host, image, inventory, keys, mirror, needs, process, record
 from tests.lab.console import LabError
 from tests.lab.machine import disk, emulator, glue, guest
+from tests.lab.machine.kinds import MACHINES, SECURE_BOOT
 from tests.lab.record import Record, Wanted
 
 SB1 = Wanted("sb1", "trixie", "none", None, "127.0.10.9", kind="secure_boot")
@@ -39,7 +40,7 @@ def test_a_machine_as_wanted_is_fine() -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"release": "bookworm"}, "lab_release is trixie"),
+        ({"release": "bookworm"}, "lab_release trixie"),
         ({"profile": "h200x8"}, "no card"),
         ({"loaded": "550.163.01"}, "no card"),
         ({"kernel": "newest"}, "lab_kernel is buildable"),
@@ -111,15 +112,18 @@ def test_no_loopback_address_reaches_the_guest(address: str, rest: str) -> None:
 
 
 def test_the_guests_archive_has_the_drivers_components() -> None:
-    assert disk.sources(recipe()).count("Components: main contrib non-free non-free-firmware\n") == 1
+    assert (
+        disk.sources(recipe(), MACHINES[SECURE_BOOT]).count("Components: main contrib non-free non-free-firmware\n")
+        == 1
+    )
 
 
 def test_the_digest_of_a_disk_changes_with_what_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = disk.digest(recipe())
-    assert before == disk.digest(recipe())
-    assert before != disk.digest(recipe("http://other.example/debian"))
-    monkeypatch.setattr(disk, "DRIVER", [*disk.DRIVER, "nvidia-persistenced"])
-    assert before != disk.digest(recipe())
+    before = disk.digest(recipe(), MACHINES[SECURE_BOOT])
+    assert before == disk.digest(recipe(), MACHINES[SECURE_BOOT])
+    assert before != disk.digest(recipe("http://other.example/debian"), MACHINES[SECURE_BOOT])
+    monkeypatch.setattr(disk, "TOOLS", [*disk.TOOLS, "keyutils"])
+    assert before != disk.digest(recipe(), MACHINES[SECURE_BOOT])
 
 
 def test_what_belongs_to_one_host_is_packed_as_roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,10 +132,9 @@ def test_what_belongs_to_one_host_is_packed_as_roots(tmp_path: Path, monkeypatch
         (tmp_path / name).write_text(f"private {name}\n")
         (tmp_path / f"{name}.pub").write_text(f"public {name}\n")
     monkeypatch.setattr(disk, "overlay", lambda folder, target: target.write_text(str(folder)))
-    monkeypatch.setattr(emulator, "VARIABLES", tmp_path / "KEY")
     home = tmp_path / "home"
     home.mkdir()
-    glue.make("sb1", tmp_path, home)
+    glue.make("sb1", MACHINES[SECURE_BOOT]._replace(variables=tmp_path / "KEY"), tmp_path, home)
     archive = emulator.belongings(home)
     assert archive.stat().st_mode & 0o777 == 0o600
     with tarfile.open(archive) as tar:
@@ -155,12 +158,12 @@ def test_the_firmware_grub_and_fstab_name_the_same_file_systems() -> None:
 
 
 def test_the_machine_keeps_its_own_state_and_a_reboot_stays_inside(tmp_path: Path) -> None:
-    words = emulator.command("sb1", tmp_path, "127.0.10.9")
+    words = emulator.command("sb1", MACHINES[SECURE_BOOT], tmp_path, "127.0.10.9")
     text = " ".join(words)
     assert "-no-reboot" not in words
     assert f"hostfwd=tcp:127.0.10.9:{keys.SSH_PORT}-:{keys.SSH_PORT}" in text
     assert f"unit=1,format=raw,file={tmp_path / 'variables.fd'}" in text
-    assert f"unit=0,format=raw,readonly=on,file={emulator.FIRMWARE}" in text
+    assert f"unit=0,format=raw,readonly=on,file={MACHINES[SECURE_BOOT].code}" in text
     assert "host=127.0.10.9,port=2223,server=on,wait=off" in text
     assert f"logfile={tmp_path / 'console.log'}" in text
 
@@ -169,7 +172,7 @@ def test_a_machine_that_does_not_start_tells_what_qemu_said(tmp_path: Path, monk
     script = "import sys; sys.exit('Could not set up host forwarding rule')"
     monkeypatch.setattr(emulator, "command", lambda *_args: [sys.executable, "-c", script])
     with pytest.raises(LabError, match="sb1: QEMU ended at once with 1: Could not set up host forwarding"):
-        emulator.start("sb1", tmp_path, "127.0.10.9")
+        emulator.start("sb1", MACHINES[SECURE_BOOT], tmp_path, "127.0.10.9")
 
 
 def test_the_power_is_cut_only_for_our_own_process() -> None:

@@ -1,1 +1,1 @@
-"""Secure Boot hosts: whole machines in software emulation; firmware, shim, MokManager, kernel and modules are real."""
+"""Machines: whole ones in software emulation; firmware, boot loader, kernel and modules are real."""

@@ -1,8 +1,9 @@
 #!/bin/sh
-# Builds the disk of Secure Boot hosts. Runs in mount and process namespaces of its own: nothing stays mounted, whatever happens.
-# $1: the tree of a container image; $2: the folder to work in, with files/, apt/ and first_menu.cfg; $3: the package cache.
+# Builds the disk of a machine. Runs in mount and process namespaces of its own: nothing stays mounted, whatever happens.
+# $1: the tree of a container image; $2: the folder to work in, with files/, apt/ and first_menu.cfg; $3: the package cache;
+# $4: the script that brings the kernel modules.
 set -eu
-base=$1 work=$2 shelf=$3
+base=$1 work=$2 shelf=$3 modules=$4
 root=$work/root
 mount --make-rprivate /
 mkdir "$work/upper" "$work/work" "$root"
@@ -22,14 +23,8 @@ chmod 755 "$root/usr/sbin/policy-rc.d"
 release=$(basename "$(readlink "$root/vmlinuz")" | sed 's/^vmlinuz-//')
 export DEBIAN_FRONTEND=noninteractive
 chroot "$root" apt-get update
-# shellcheck disable=SC2086 # a list of names
-chroot "$root" apt-get install -y --no-install-recommends "linux-headers-$release" $PACKAGES
-chroot "$root" dkms status
-find "$root/lib/modules/$release/updates/dkms" -name 'nvidia-current.ko*' | grep -q . || {
-    echo "DKMS left no nvidia-current module for $release; its log:" >&2
-    tail -n 20 "$root"/var/lib/dkms/*/*/build/make.log >&2 || :
-    exit 1
-}
+# shellcheck source=/dev/null
+. "$modules"
 chroot "$root" update-initramfs -u -k "$release"
 chroot "$root" systemctl enable systemd-networkd.service serial-getty@ttyS0.service
 

@@ -1,4 +1,4 @@
-"""The disk that Secure Boot hosts start from: a container host's system made bootable, NVIDIA's driver installed."""
+"""The disk that machines of a kind start from: a container host's system made bootable, with modules of its own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.lab import image
 from tests.lab.console import run, step
 from tests.lab.machine import guest
+from tests.lab.machine.kinds import MACHINES, Kind
 from tests.lab.places import IMAGES, PACKAGES
 
 RELEASES = ("trixie",)
@@ -17,62 +18,61 @@ SCRIPT = Path(__file__).with_name("build_disk.sh")
 DISK = "disk.img"
 BOOT = ["grub-efi-amd64-signed", "shim-signed", "grub-efi-amd64", "mokutil"]
 TOOLS = ["hostname", "keyutils", "openssl", "login", "tar"]
-# What role nvidia_driver installs on Debian 13 for a card that wants the proprietary modules.
-DRIVER = ["nvidia-kernel-dkms", "nvidia-smi", "libcuda1", "libnvidia-ml1", "libnvidia-cfg1", "python3-pynvml"]
-COMPONENTS = "main contrib non-free non-free-firmware"
 
 
-def sources(wanted: image.Recipe) -> str:
-    """Gives the guest's debian.sources: those of a container host with the components of the driver."""
-    return guest.from_inside(wanted.sources_text.replace(" ".join(image.mirror.COMPONENTS), COMPONENTS))
+def sources(wanted: image.Recipe, kind: Kind) -> str:
+    """Gives the guest's debian.sources: those of a container host with the components of the modules."""
+    return guest.from_inside(wanted.sources_text.replace(" ".join(image.mirror.COMPONENTS), kind.components))
 
 
-def digest(wanted: image.Recipe) -> str:
+def digest(wanted: image.Recipe, kind: Kind) -> str:
     parts = [
         wanted.digest(),
         BOOT,
         TOOLS,
-        DRIVER,
-        guest.FILES,
+        kind.packages,
+        {**guest.FILES, **kind.files},
         guest.FIRST_MENU,
         guest.ENABLED,
-        guest.MASKED,
-        sources(wanted),
+        [*guest.MASKED, *kind.masked],
+        sources(wanted, kind),
         SCRIPT.read_text(encoding="utf-8"),
+        kind.modules.read_text(encoding="utf-8"),
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def build(wanted: image.Recipe, base: Path, folder: Path, log: Path) -> None:
+def build(wanted: image.Recipe, kind: Kind, base: Path, folder: Path, log: Path) -> None:
     """Fills ``folder`` with the disk."""
-    guest.write(folder / "files")
+    guest.write(folder / "files", kind)
     (folder / "first_menu.cfg").write_text(guest.FIRST_MENU)
     settings = folder / "apt"
     settings.mkdir()
-    (settings / "debian.sources").write_text(sources(wanted))
+    (settings / "debian.sources").write_text(sources(wanted, kind))
     (settings / "90lab").write_text(guest.from_inside(wanted.apt_settings))
     (settings / "resolv.conf").write_text(f"nameserver {guest.NAMES}\n")
     shelf = PACKAGES / wanted.release / "archives"
     shelf.mkdir(parents=True, exist_ok=True)
     environment = {
-        "COMPONENTS": COMPONENTS,
-        "PACKAGES": " ".join([*BOOT, *TOOLS, *DRIVER]),
+        "COMPONENTS": kind.components,
+        "PACKAGES": " ".join([*BOOT, *TOOLS, *kind.packages]),
         "ROOT_UUID": guest.ROOT_UUID,
         "ESP_SERIAL": guest.ESP_SERIAL,
         "DISK": DISK,
     }
-    with step(f"{wanted.release} disk for Secure Boot: installing and building NVIDIA's driver (minutes, once)"):
-        script: list[str | Path] = ["sh", SCRIPT, base / "tree", folder, shelf]
+    with step(f"{wanted.release} disk for {kind.title}: installing and building kernel modules (minutes, once)"):
+        script: list[str | Path] = ["sh", SCRIPT, base / "tree", folder, shelf, kind.modules]
         run(["unshare", "--mount", "--pid", "--fork", "--kill-child", *script], log=log, env=environment)
 
 
-def provide(release: str) -> Path:
+def provide(release: str, kind: str) -> Path:
     """Gives the folder of a disk of ``release``, building it when there is none or only an outdated one."""
-    wanted = image.recipe(release, "buildable")
-    folder = IMAGES / f"secure-boot-{release}-{digest(wanted)}"
+    wanted, machine = image.recipe(release, "buildable"), MACHINES[kind]
+    folder = IMAGES / f"{kind.replace('_', '-')}-{release}-{digest(wanted, machine)}"
     if not image.is_fresh(folder):
         base = image.provide(release)
-        image.cached(folder, f"{release} disk", lambda partial, log: build(wanted, base, partial, log))
+        title = f"{release} disk for {machine.title}"
+        image.cached(folder, title, lambda partial, log: build(wanted, machine, base, partial, log))
     return folder
 
 

@@ -1,6 +1,6 @@
-"""One QEMU per host: firmware with Secure Boot on, its own variable store, a disk over the image's, SSH on its address.
+"""One QEMU per host: firmware, its own variable store, a disk over the image's, SSH on its address.
 
-Software emulation always: this firmware keeps its variables in system management mode, which nested KVM does not have.
+Software emulation always: firmware with Secure Boot needs system management mode, which nested KVM does not have.
 """
 
 from __future__ import annotations
@@ -14,11 +14,9 @@ from pathlib import Path
 from tests.lab import process
 from tests.lab.console import LabError
 from tests.lab.machine import serial
+from tests.lab.machine.kinds import Kind
 from tests.lab.places import SSH_PORT
 
-FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE_4M.ms.fd")
-# Microsoft's keys are enrolled in it and Secure Boot is on, as a server leaves its factory.
-VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.ms.fd")
 CORES = 1
 MEMORY_MIB = 2048
 PATIENCE = 10.0
@@ -38,17 +36,17 @@ def belongings(home: Path) -> Path:
     return home / "belongings.tar"
 
 
-def command(name: str, home: Path, address: str) -> list[str]:
+def command(name: str, kind: Kind, home: Path, address: str) -> list[str]:
     def drive(*words: str) -> list[str]:
         return ["-drive", ",".join(words)]
 
     return [
         "qemu-system-x86_64",
         *("-name", name, "-nodefaults", "-no-user-config", "-display", "none"),
-        *("-machine", "q35,smm=on", "-accel", "tcg,thread=multi", "-cpu", "max"),
+        *kind.qemu,
+        *("-accel", "tcg,thread=multi", "-cpu", "max"),
         *("-smp", str(CORES), "-m", str(MEMORY_MIB)),
-        *("-global", "driver=cfi.pflash01,property=secure,value=on"),
-        *drive("if=pflash", "unit=0", "format=raw", "readonly=on", f"file={FIRMWARE}"),
+        *drive("if=pflash", "unit=0", "format=raw", "readonly=on", f"file={kind.code}"),
         *drive("if=pflash", "unit=1", "format=raw", f"file={variables(home)}"),
         *drive("if=none", "id=system", "format=qcow2", "cache=unsafe", "discard=unmap", f"file={disk(home)}"),
         *("-device", "virtio-blk-pci,drive=system,bootindex=0"),
@@ -60,12 +58,12 @@ def command(name: str, home: Path, address: str) -> list[str]:
     ]
 
 
-def start(name: str, home: Path, address: str) -> int:
+def start(name: str, kind: Kind, home: Path, address: str) -> int:
     """Powers the machine on and gives the process id."""
     log = home / "qemu.log"
     with log.open("wb") as stream:
         child = subprocess.Popen(
-            command(name, home, address),
+            command(name, kind, home, address),
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from tests.lab import keys
 from tests.lab.machine import disk, emulator, guest
+from tests.lab.machine.kinds import Kind
 
 
-def make(name: str, image: Path, home: Path) -> None:
+def make(name: str, kind: Kind, image: Path, home: Path) -> None:
     """Gives the host a disk, a variable store of its own and what belongs to it alone."""
     disk.overlay(image, emulator.disk(home))
-    shutil.copyfile(emulator.VARIABLES, emulator.variables(home))
+    shutil.copyfile(kind.variables, emulator.variables(home))
     own = home / "own"
     (own / "etc").mkdir(parents=True)
     (own / "root").mkdir()

@@ -1,4 +1,4 @@
-"""What the lab writes into the system of a Secure Boot host, beside what Debian's packages bring."""
+"""What the lab writes into the system of a machine, beside what Debian's packages bring."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import io
 import re
 import tarfile
 from pathlib import Path
+
+from tests.lab.machine.kinds import Kind
 
 ROOT_UUID = "6a1f3c0e-51b7-4c2e-9d43-0c1ab5ec0001"
 ESP_SERIAL = "5EC0B001"
@@ -70,9 +72,7 @@ FILES = {
 # The one that the signed GRUB looks for on the EFI system partition.
 FIRST_MENU = f"search.fs_uuid {ROOT_UUID} root\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n"
 ENABLED = {"lab-host.service": "sysinit.target.wants"}
-# Loading NVIDIA's modules at every boot would fail in any case, for there is no card, and cost 15 s of emulation: each
-# of three tries hashes 88 MB.
-MASKED = ("systemd-modules-load.service", "systemd-networkd-wait-online.service")
+MASKED = ("systemd-networkd-wait-online.service",)
 
 
 def from_inside(text: str) -> str:
@@ -80,9 +80,9 @@ def from_inside(text: str) -> str:
     return LOOPBACK.sub(OUTER, text)
 
 
-def write(folder: Path) -> None:
+def write(folder: Path, kind: Kind) -> None:
     """Writes the files into ``folder``, which stands for /."""
-    for name, text in FILES.items():
+    for name, text in {**FILES, **kind.files}.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -90,7 +90,7 @@ def write(folder: Path) -> None:
     for unit, wants in ENABLED.items():
         (units / wants).mkdir(exist_ok=True)
         (units / wants / unit).symlink_to(f"../{unit}")
-    for unit in MASKED:
+    for unit in (*MASKED, *kind.masked):
         (units / unit).symlink_to("/dev/null")
 
 
