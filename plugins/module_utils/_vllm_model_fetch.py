@@ -14,6 +14,7 @@ import fnmatch
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import threading
@@ -94,6 +95,14 @@ def arrived(folder):
     return total
 
 
+def sweep(folder):
+    """Removes half files that no later process goes on with: newer libraries give each process its own name."""
+    for base, _, names in os.walk(os.path.join(folder, ".cache")):
+        for name in names:
+            if re.search(r"\.[0-9a-f]{8}\.incomplete$", name):
+                os.unlink(os.path.join(base, name))
+
+
 def digest(path, say):
     """SHA-256 of a file."""
     found, size, last = hashlib.sha256(), 0, time.monotonic()
@@ -150,6 +159,7 @@ def huggingface(told, say):
     if told.get("look"):
         return about.sha, {}
     names = wanted_files(told, sizes)
+    sweep(told["folder"])
     with Progress(told, sum(sizes[name] for name in names), say):
         huggingface_hub.snapshot_download(
             told["name"], revision=about.sha, local_dir=told["folder"], allow_patterns=names, token=token,
@@ -161,22 +171,37 @@ def huggingface(told, say):
 def modelscope(told, say):
     """Fetches from ModelScope; the same as from Hugging Face."""
     try:
-        from modelscope.hub.api import HubApi
         from modelscope.hub.snapshot_download import snapshot_download
     except ImportError as error:
         raise Refused("library", f"modelscope: {error}") from error
-    api, revision = HubApi(), told.get("revision") or None
-    rows = api.get_model_files(told["name"], **({"revision": revision} if revision else {}), recursive=True)
-    rows = [row for row in rows if row.get("Type") != "tree"]
-    commit = (
-        max((str(row.get("CommittedDate") or ""), str(row.get("Revision") or "")) for row in rows)[1] if rows else ""
-    )
+    revision = told.get("revision") or None
+    sizes, sums = modelscope_files(told["name"], revision)
     if told.get("look"):
-        return commit or revision, {}
-    names = wanted_files(told, {row["Path"]: row.get("Size") or 0 for row in rows})
-    with Progress(told, sum(row.get("Size") or 0 for row in rows if row["Path"] in names), say):
+        return named_by(sizes, sums), {}
+    names = wanted_files(told, sizes)
+    with Progress(told, sum(sizes[name] for name in names), say):
         snapshot_download(told["name"], revision=revision, local_dir=told["folder"], allow_patterns=names)
-    return commit or revision, {row["Path"]: row.get("Sha256") or None for row in rows if row["Path"] in names}
+    return named_by(sizes, sums), {name: sums.get(name) for name in names}
+
+
+def modelscope_files(name, revision):
+    """({name: bytes}, {name: SHA-256 or None}) of a revision; the library has had two ways to ask."""
+    try:
+        from modelscope_hub import HubApi
+    except ImportError:
+        from modelscope.hub.api import HubApi
+
+        more = {"revision": revision} if revision else {}
+        rows = [row for row in HubApi().get_model_files(name, recursive=True, **more) if row.get("Type") != "tree"]
+        return {row["Path"]: row.get("Size") or 0 for row in rows}, {row["Path"]: row.get("Sha256") for row in rows}
+    rows = [row for row in HubApi().list_repo_files(name, "model", revision=revision) if not row.is_dir]
+    return {row.path: row.size for row in rows}, {row.path: row.sha256 for row in rows}
+
+
+def named_by(sizes, sums):
+    """A name for the state of a repository that tells no commit: it changes with any file."""
+    text = json.dumps([[name, sizes[name], sums.get(name)] for name in sorted(sizes)])
+    return f"files-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def wanted_files(told, sizes):

@@ -15,7 +15,8 @@ description:
     P(gpufleet.nvidia.vllm_serve_plan#filter) wants to know it.
   - A model is fetched to a folder beside its own, hashed, compared with the checksums of the hub and of
     O(models[].sha256), and only then moved into place. A model in its place is always whole; a server that has it
-    open keeps serving the old one. What a failed run has fetched is kept, and the next run goes on from there.
+    open keeps serving the old one. Files that a failed run has fetched are kept, and the next run goes on from there;
+    whether it goes on within a file is up to the hub's library.
   - The commit that was fetched, and the size and SHA-256 of every file, are kept in the model's folder in
     C(.gpufleet-model.json). A run that finds all files in their size fetches nothing and needs no network.
   - On the host, C(FOLDER/.gpufleet/download.log) gets a line every ten seconds of a download, with how much has
@@ -141,7 +142,7 @@ models:
   description:
     - What is known of each model, by its name. C(exists), C(path), C(config) (the content of C(config.json) or null),
       C(missing) (names of files that are not there or not whole), C(bytes) (of the weights that vLLM loads) and
-      C(revision) (the commit, or null).
+      C(revision) (the commit; of ModelScope, which tells none, C(files-) and a digest of the list of files; or null).
     - In check mode a model that would be fetched has C(path) alone.
   returned: success
   type: dict
