@@ -29,7 +29,8 @@ options:
       - The variables of the role C(gpufleet.nvidia.vllm_serve) without their prefix. What is missing takes its default.
       - What its preflight saw may stand beside them. C(found_version) is the release that an existing environment has.
         C(listening) has the ports that are taken, each with C(port), C(owner) and, where it is one of ours,
-        C(instance). C(shm_mib) is the size of C(/dev/shm). C(secrets_current) says that the files with the secrets
+        C(instance). C(nodes) is what P(gpufleet.nvidia.vllm_nodes#filter) gives. C(shm_mib) is the size of
+        C(/dev/shm). C(secrets_current) says that the files with the secrets
         are as declared.
     type: dict
     required: true

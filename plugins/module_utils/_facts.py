@@ -22,13 +22,27 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils import _os as os_f
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _pci as pci
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _persistence as persistence
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _secure_boot as secure_boot
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _vllm_facts as vllm
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._coherence import coherence
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._place import place
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import CommandTimeout, NvidiaError, Result
 
 TIMED_OUT = 124
 
-SUBSETS = ("system", "kernel", "pci", "driver", "nvml", "persistence", "cuda", "nccl", "gridd", "secure_boot", "mdev")
+SUBSETS = (
+    "system",
+    "kernel",
+    "pci",
+    "driver",
+    "nvml",
+    "persistence",
+    "cuda",
+    "nccl",
+    "gridd",
+    "secure_boot",
+    "mdev",
+    "vllm",
+)
 NEEDS = {
     "kernel": ("system",),
     "pci": ("system",),
@@ -40,6 +54,7 @@ NEEDS = {
     "gridd": ("system",),
     "secure_boot": ("system", "kernel"),
     "mdev": ("system", "pci"),
+    "vllm": ("system",),
 }
 # Comes along as well, but can be left out: without NVML nobody knows the GPUs' mode and licences.
 TAKES_ALONG = dict.fromkeys(("persistence", "gridd", "mdev"), ("kernel", "pci", "driver", "nvml"))
@@ -134,6 +149,8 @@ def gather(system, subsets, python, interpreter, machine, user_id, timeout, whol
         facts["mok"] = secure_boot.observe(patient, facts["kernel"], whole)
     if "mdev" in names:
         facts["mdev"] = mdev.observe(patient, facts["pci"], facts.get("gpus", []))
+    if "vllm" in names:
+        facts["vllm"] = vllm.observe(patient)
     if "pci" in names:
         facts["place"] = place(
             facts["system"]["container"],

@@ -34,7 +34,7 @@ options:
       - V(system) is the operating system; V(kernel) the kernels; V(pci) the cards; V(driver) modules, libraries and
         packages; V(nvml) each GPU; V(persistence) the daemon; V(cuda) the CUDA toolkits; V(nccl) the NCCL libraries;
         V(gridd) the licence of a vGPU guest; V(secure_boot) whether the kernel trusts the driver's modules; V(mdev)
-        the virtual GPUs of a vGPU host.
+        the virtual GPUs of a vGPU host; V(vllm) the servers of models.
     type: list
     elements: str
     default: [all]
@@ -156,6 +156,18 @@ ansible_facts:
               program was executed for it.
           type: dict
           returned: subset mdev
+        vllm:
+          description:
+            - C(instances) by name, each with C(digest), C(port), C(gpus), C(active), C(enabled), C(state) in systemd's
+              words, C(restarts) and C(pid); C(declared), what the role vllm_serve wrote when it last came to its end
+              (C(digest), C(environment), C(version)), or null; C(files), the SHA-256 by path of the files that it
+              writes, secrets excepted; C(doors), the same of front doors; C(environments) with C(path), C(package),
+              C(version) and C(current).
+            - C(left_behind), what killed servers have left, with C(processes) (C(pid), C(name)) and C(shared_memory)
+              (paths); C(listening), the ports from 1024 on that are taken, with C(port), C(owner) and C(instance);
+              C(shm_mib), the size of C(/dev/shm).
+          type: dict
+          returned: subset vllm
         coherence:
           description: One verdict, C(absent), C(coherent), C(needs_reload), C(needs_reboot) or C(broken), with reasons.
           type: dict

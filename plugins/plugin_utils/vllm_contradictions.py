@@ -20,9 +20,9 @@ Findings = list[dict[str, str]]
 
 
 def cards_needed(spec: dict[str, Any]) -> int:
-    """How many cards an instance takes."""
+    """How many cards an instance takes of one host."""
     sizes = [spec[f"{kind}_parallel_size"] for kind in ("tensor", "pipeline", "data")]
-    return int(sizes[0] * sizes[1] * sizes[2])
+    return int(-(-sizes[0] * sizes[1] * sizes[2] // spec.get("hosts", 1)))
 
 
 def is_loopback(host: str) -> bool:

@@ -63,8 +63,13 @@ def planned(
         "secrets": secrets,
         "shutdown_timeout": spec["shutdown_timeout"] or 0,
     }
-    told = json.dumps([version, row["argv"], environment, secrets], sort_keys=True)
-    return {**row, "digest": hashlib.sha256(told.encode()).hexdigest()}
+    return {**row, "digest": digest_of(row, version)}
+
+
+def digest_of(row: dict[str, Any], version: str) -> str:
+    """What changes whenever the server must be started anew; secrets' values are not in it."""
+    told = json.dumps([version, row["argv"], row["environment"], row["secrets"]], sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def placed(spec: dict[str, Any], model_facts: dict[str, Any]) -> dict[str, Any]:

@@ -26,8 +26,9 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_findings impo
     replicas_of,
 )
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_flags import newest, oldest
-from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_instance import placed, planned
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_instance import digest_of, placed, planned
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_models import model_findings
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_nodes import spread
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_spec import instances_of
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_steps import steps_of
 
@@ -41,7 +42,7 @@ DEFAULTS: dict[str, Any] = {
     "hf_token": None,
     "secrets": {},
 }
-SEEN: dict[str, Any] = {"found_version": None, "listening": [], "shm_mib": None, "secrets_current": False}
+SEEN: dict[str, Any] = {"found_version": None, "listening": [], "shm_mib": None, "secrets_current": False, "nodes": {}}
 
 
 def vllm_plan(
@@ -55,6 +56,7 @@ def vllm_plan(
     """
     wants = {**DEFAULTS, **SEEN, **wants}
     specs, findings = instances_of(wants["instances"] if wants["state"] == "present" else [])
+    specs = [{**spec, "hosts": (wants["nodes"].get(spec["name"]) or {"count": 1})["count"]} for spec in specs]
     serving = [spec for spec in specs if spec["state"] != "absent"]
     chosen = stack.get("vllm") or {}
     version = wants["found_version"] or chosen.get("version")
@@ -73,7 +75,7 @@ def vllm_plan(
     if wants["state"] == "present" and not wants["instances"]:
         plan["skipped"] = "vllm_serve_instances names no instance, so nothing is served. Name one."
     elif serving:
-        plan["findings"] += [*of_stack(stack), *_version_findings(version, wants), *key_findings(serving, wants)]
+        plan["findings"] += [*of_stack(stack, wants), *_version_findings(version, wants), *key_findings(serving, wants)]
         plan["findings"] += [*port_findings(serving, wants["listening"]), *replica_findings(serving)]
         plan["findings"] += memory_findings(serving, wants["shm_mib"])
         if version:
@@ -87,10 +89,15 @@ def vllm_plan(
     return plan
 
 
-def of_stack(stack: dict[str, Any]) -> list[dict[str, str]]:
-    """The resolver's findings that concern vLLM."""
-    rows = stack.get("findings") or []
-    return [row for row in rows if row["code"].startswith("vllm") or row["code"] == "driver_too_old_for"]
+def of_stack(stack: dict[str, Any], wants: dict[str, Any]) -> list[dict[str, str]]:
+    """The resolver's findings that concern vLLM; a build for CPUs needs neither cards nor a driver."""
+    codes = [row["code"] for row in stack.get("findings") or [] if row["code"].startswith("vllm")]
+    codes = ["vllm_unknown", "vllm_glibc", "vllm_python"] if _is_for_cpus(wants) else [*codes, "driver_too_old_for"]
+    return [row for row in stack.get("findings") or [] if row["code"] in codes]
+
+
+def _is_for_cpus(wants: dict[str, Any]) -> bool:
+    return str(wants["package"]).endswith("-cpu")
 
 
 def _version_findings(version: str | None, wants: dict[str, Any]) -> list[dict[str, str]]:
@@ -114,7 +121,7 @@ def _plan_instances(
     specs: list[dict[str, Any]],
     model_facts: dict[str, Any],
 ) -> None:
-    version, on_cpu = plan["version"], str(wants["package"]).endswith("-cpu")
+    version, on_cpu = plan["version"], _is_for_cpus(wants)
     cards = [] if on_cpu else cards_of(stack)
     if not on_cpu:
         least = (stack.get("vllm") or {}).get("compute_capability")
@@ -127,7 +134,11 @@ def _plan_instances(
         spec = placed(spec, model_facts)
         written = vllm_arguments(spec, version, row.get("path"))
         plan["findings"] += written["findings"]
-        plan["instances"].append(planned(spec, written, wants, version, [] if on_cpu else indices_of(spec)))
+        instance = planned(spec, written, wants, version, [] if on_cpu else indices_of(spec))
+        if spec["hosts"] > 1:
+            instance, found = spread(instance, wants["nodes"][spec["name"]], version)
+            plan["findings"] += found
+        plan["instances"].append({**instance, "digest": digest_of(instance, version)})
     for place, instance in enumerate(plan["instances"]):
         before = plan["instances"][:place]
         instance["after"] = [other["name"] for other in before if set(other["gpus"]) & set(instance["gpus"])]

@@ -100,7 +100,7 @@ def test_a_machine_with_everything_starts_one_program():
         (["cuda"], ["system", "cuda"]),
         (
             ["all", "!persistence"],
-            ["system", "kernel", "pci", "driver", "nvml", "cuda", "nccl", "gridd", "secure_boot", "mdev"],
+            ["system", "kernel", "pci", "driver", "nvml", "cuda", "nccl", "gridd", "secure_boot", "mdev", "vllm"],
         ),
         (["secure_boot"], ["system", "kernel", "secure_boot"]),
         (["gridd"], ["system", "kernel", "pci", "driver", "nvml", "gridd"]),
