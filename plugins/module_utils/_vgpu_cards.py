@@ -130,14 +130,14 @@ def carry_out(system, step, wait, tries=5):
     :param wait: called with seconds between two tries
     :raises Refused: with what the program said last
     """
-    told = None
-    for turn in range(tries):
-        told = system.run(step.argv, timeout=PATIENCE)
-        if told.rc == 0:
-            return
-        if told.rc == 127:
+    told = system.run(step.argv, timeout=PATIENCE)
+    for turn in range(1, tries):
+        if told.rc in (0, 127):
             break
-        wait(2 * (turn + 1))
+        wait(2 * turn)
+        told = system.run(step.argv, timeout=PATIENCE)
+    if told.rc == 0:
+        return
     words = (told.err.strip() or told.out.strip() or f"it ended with {told.rc}").splitlines()[-1]
     raise Refused(f"{step.says}: {' '.join(step.argv)} failed: {words}")
 

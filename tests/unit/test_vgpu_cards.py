@@ -89,7 +89,7 @@ def test_instances_that_are_there_are_counted():
 
 
 def test_a_lock_is_waited_out_and_a_failure_is_told_with_the_program_s_words():
-    waits = []
+    waits: list[int] = []
     assert ensure(Stand(failures=2), waits=waits, functions=1)["changed"] and waits == [2, 4]
     with pytest.raises(cards.Refused, match="unbindLock"):
         ensure(Stand(failures=99), functions=1)
@@ -127,7 +127,8 @@ def test_a_card_that_is_not_there_is_refused_before_any_change():
 
 
 def test_a_missing_program_is_not_tried_for_long():
-    system, waits = Stand(), []
+    waits: list[int] = []
+    system = Stand()
     del system.commands[(cards.MANAGE,)]
     with pytest.raises(cards.Refused, match="not found"):
         ensure(system, waits=waits, functions=1)

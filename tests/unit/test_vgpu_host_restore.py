@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import Res
 from tests.unit.vgpu_trees import A16, UUID, Tree, installed, program
 
 PROGRAM, MACHINE = program()
+Machine: Any = MACHINE.Machine
 MTTY = {"mtty-1": "Single port serial", "mtty-2": "Dual port serial"}
 
 
@@ -38,7 +40,7 @@ class Clock:
             self.then.pop(moment)()
 
 
-class Kernel(MACHINE.Machine):
+class Kernel(Machine):
     """A tree whose `create` makes a device, as the kernel's does; *refuses* answers the first writes instead.
 
     :param programs: by name what a program answers, a Result or a callable with its words

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _vgpu_cards
 
@@ -17,11 +18,12 @@ A16, P4 = "0000:3b:00.0", "0000:05:00.0"
 UUID = "83c32df7-d52e-4ec1-9668-00000000000{}"
 
 
-def program():
+def program() -> tuple[Any, Any]:
     """The restore program as a module of its own, which is how a test steps through it."""
     sys.modules["vgpu_cards"] = _vgpu_cards
     for name, file in (("machine", "machine.py"), ("vgpu_restore_program", "__main__.py")):
         spec = importlib.util.spec_from_file_location(name, FILES / file)
+        assert spec and spec.loader
         sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
     return sys.modules["vgpu_restore_program"], sys.modules["machine"]
