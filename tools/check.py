@@ -11,7 +11,10 @@ PYTHON = sys.executable
 
 def steps() -> list[Step]:
     return [
-        Step("unit and contract tests", [PYTHON, "-m", "pytest", "-q", "tests/unit"]),
+        Step(
+            "unit and contract tests",
+            [PYTHON, "-m", "pytest", "-q", "--numprocesses", "auto", "--dist", "worksteal", "tests/unit"],
+        ),
         Step("ruff", ["ruff", "check", "."]),
         Step("mypy", ["mypy", "tools", "tests", "plugins"]),
         Step("ansible-lint", ["ansible-lint", "--offline", "--strict"]),
