@@ -115,6 +115,10 @@ _value:
     pending:
       description: Whether one of them has to change before all devices can be made.
       type: bool
+    mapping:
+      description: What to name in a resource mapping, cards or virtual functions.
+      type: list
+      elements: str
     devices:
       description: Rows for O(gpufleet.nvidia.mdev#module:devices).
       type: list

@@ -68,7 +68,7 @@ def observe(system, want):
     """
     address = want["address"]
     mixed = mig = None
-    instances = {}
+    instances: dict = {}
     if want.get("heterogeneous"):
         found = HETEROGENEOUS.search(ask(system, "-q", "-i", address))
         mixed = {"Enabled": True, "Disabled": False}.get(found[1]) if found else None

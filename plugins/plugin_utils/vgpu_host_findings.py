@@ -169,6 +169,12 @@ def manager_kernels(facts: dict[str, Any], plan: dict[str, Any]) -> Findings:
 
 
 def _proxmox(wants: dict[str, Any], plan: dict[str, Any]) -> Findings:
+    if plan["platform"] != "proxmox" and wants["mapping"]:
+        text = (
+            "vgpu_host_mapping is for Proxmox VE, and this host is none: take it out, or set vgpu_host_platform:"
+            " proxmox where it is one all the same."
+        )
+        return [error("mapping_elsewhere", text)]
     if plan["platform"] != "proxmox":
         return []
     if wants["devices"]:

@@ -39,6 +39,11 @@ def offers_types(facts: dict[str, Any]) -> bool:
     return any(card.get("types") for card in cards_of(facts))
 
 
+def parents_of(facts: dict[str, Any]) -> list[str]:
+    """What carries the virtual GPUs of NVIDIA's cards: each card, or its virtual functions."""
+    return [parent for card in cards_of(facts) if card["kind"] == "gpu" for parent in card["parents"] or []]
+
+
 def placement(facts: dict[str, Any], wants: dict[str, Any], host: str) -> dict[str, Any]:
     """``{assignments, devices, kept, cards, pending, surplus, usage, findings}``.
 

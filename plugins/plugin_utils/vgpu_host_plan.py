@@ -40,6 +40,7 @@ DEFAULTS: dict[str, Any] = {
     "restore_enabled": True,
     "restore_timeout": 120,
     "platform": "auto",
+    "mapping": None,
     "dkms_enabled": True,
     "signing_key": None,
     "signing_certificate": None,
@@ -80,7 +81,7 @@ def _has_gpu(facts: dict[str, Any]) -> bool:
 
 def is_idle(wants: dict[str, Any]) -> bool:
     """Whether nothing is declared: then the role leaves the host as it is."""
-    asked = ("driver", "requests", "devices", "purge", "iommu_enabled", "scheduler")
+    asked = ("driver", "requests", "devices", "purge", "iommu_enabled", "scheduler", "mapping")
     return (
         wants["state"] == "present"
         and wants["method"] in ("auto", "none")
@@ -116,6 +117,7 @@ def _outline(facts: dict[str, Any], wants: dict[str, Any]) -> dict[str, Any]:
         "ready": False,
         "cards": [],
         "pending": False,
+        "mapping": [],
         "devices": [],
         "device_state": wants["device_state"],
         "assignments": [],
@@ -194,6 +196,7 @@ def _devices(
     plan["surplus"], plan["usage"] = part["surplus"], part["usage"]
     if proxmox:
         part = {**part, "assignments": [], "devices": []}
+        plan["mapping"] = place.parents_of(facts) if wants["mapping"] else []
     plan["assignments"], plan["devices"] = part["assignments"], part["devices"]
     plan["restore"] = bool(wants["restore_enabled"]) and bool(part["cards"] or part["assignments"])
     state = place.state_of(facts, wants, part) if plan["restore"] else None

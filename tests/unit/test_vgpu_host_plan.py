@@ -291,6 +291,17 @@ def test_on_proxmox_no_device_is_made_and_none_restored():
     assert functions["cards"] == [{"address": "0000:05:00.0", "functions": 32}] and functions["restore"]
 
 
+def test_a_mapping_names_cards_or_their_functions_and_is_proxmox_s():
+    whole = facts([card("P40")])
+    whole["mdev"]["proxmox"] = True
+    assert vgpu_host_plan(whole, {"mapping": "vgpu"}, "pve1")["mapping"] == ["0000:05:00.0"]
+    assert vgpu_host_plan(whole, {"requests": DESKS}, "pve1")["mapping"] == []
+    cut = facts([card("L40S")], [pci("26b9")])
+    cut["mdev"]["proxmox"] = True
+    assert len(vgpu_host_plan(cut, {"mapping": "vgpu"}, "pve1")["mapping"]) == 32
+    assert codes(vgpu_host_plan(facts([card("P40")]), {"mapping": "vgpu"})) == ["mapping_elsewhere"]
+
+
 def test_devices_that_were_placed_by_hand_are_resolved_for_the_state():
     rows = [{"uuid": "83c32df7-d52e-4ec1-9668-000000000001", "parent": "0000:05:00.0", "type": "GRID P40-8Q"}]
     plan = vgpu_host_plan(facts([card("P40")]), {"devices": rows}, "h1", PROGRAM)
