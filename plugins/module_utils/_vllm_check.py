@@ -20,7 +20,7 @@ def ensure(params, system, *, apply):
     """
     names = [line["name"] for line in params["command_lines"]]
     refuse(params, names)
-    nothing = {name: [] for name in names}
+    nothing: dict = {name: [] for name in names}
     if not system.exists(system.real(params["python"])) and not apply:  # it would be installed by a task before
         return result(None, nothing, asked=False)
     if not names:

@@ -101,9 +101,9 @@ def main(told):
 
             server_parser()
     except BaseException as error:
-        answer = {"error": f"{type(error).__name__}: {error}".splitlines()[0]}
+        answer: dict = {"error": f"{type(error).__name__}: {error}".splitlines()[0]}
     else:
-        rows = {}
+        rows: dict = {}
         for line in told["lines"]:
             rows[line["name"]] = {
                 **judged(line["argv"], line["environment"]),

@@ -24,16 +24,29 @@ def ensure(params, system, *, apply):
         return existing(system, params, want)
     before = observation.observe(system, want.prefix)
     steps, name = decide.plan(before, want, params)
-    told = made_with(system, params, steps)
+    told = made_with(system, params, steps, apply)
     if apply:
         carry_out(system, want, params, before, steps, told)
     return {**report(system, want, before, steps, name), "warnings": told["warnings"]}
 
 
-def made_with(system, params, steps):
-    """{installer, python, warnings} for what is built; asked before anything is touched, in check mode too."""
+def made_with(system, params, steps, apply):
+    """{installer, python, warnings} for what is built; asked before anything is touched.
+
+    :raises NvidiaError: when it cannot be built; in check mode that is a warning, as a task before may change it
+    """
     if not any(step.kind == "build" for step in steps):
         return {"warnings": []}
+    try:
+        return tools(system, params)
+    except NvidiaError as exc:
+        if apply:
+            raise
+        return {"warnings": [f"As the host is now, it cannot be built: {exc}"]}
+
+
+def tools(system, params):
+    """{installer, python, warnings} of the host."""
     if params["wheelhouse"] and not system.entries(params["wheelhouse"]):
         raise NvidiaError(f"The wheelhouse {params['wheelhouse']} is not there or empty. Put the wheels into it.")
     installer = commands.chosen(system, params)
@@ -126,5 +139,5 @@ def existing(system, params, want):
         )
     told = {"path": path, "current": path, "python": python, "version": version, "packages": there}
     same = {"existing": f"{want.package} {version} in {path}"}
-    nothing = {"previous": None, "previous_version": None, "log": None, "warnings": []}
+    nothing: dict = {"previous": None, "previous_version": None, "log": None, "warnings": []}
     return {"changed": False, "steps": [], **told, **nothing, "diff": {"before": same, "after": dict(same)}}

@@ -33,14 +33,15 @@ def build(system, want, params, name, installer, python):
     :raises NvidiaError: with the decisive lines; nothing but the log stays then
     """
     path = f"{want.prefix}/{name}"
-    log = f"{path}.log"
+    log, scratch = f"{path}.log", f"{want.prefix}/.tmp"
     record = {"state": "building", "recipe": want.recipe, "imports": want.imports, "installer": installer}
     system.folder(want.prefix)
     remove(system, path)
     _record(system, path, record)
     system.write(log, "", 0o600)
+    system.folder(scratch, 0o700)  # a small /tmp does not hold what pip unpacks
     try:
-        _install(system, want, params, path, installer, python, log)
+        _install(system, want, params, path, (installer, python, log, scratch))
         found = observation.packages(system, path).get(want.package)
         if not observation.is_version(found, want.version):
             raise NvidiaError(f"{want.package} {want.version} was asked for and {found} was installed. Log: {log}.")
@@ -48,20 +49,22 @@ def build(system, want, params, name, installer, python):
     except NvidiaError as exc:
         remove(system, path)
         raise NvidiaError(f"{exc} What was half built has been removed; the current environment is untouched.") from exc
+    finally:
+        system.run(["rm", "-rf", "--one-file-system", scratch], timeout=DELETING)
     _run(system, ["chmod", "-R", "a+rX", path], DELETING, f"Opening {path} to the service's user", log)
     _record(system, path, {**record, "state": "ready", "version": found, "python": python, "proof": told})
 
 
-def _install(system, want, params, path, installer, python, log):
-    end = params["timeout"]
-    variables = commands.environment(installer, params)
+def _install(system, want, params, path, tools):
+    installer, python, log, scratch = tools
+    variables = {**commands.environment(installer, params), "TMPDIR": scratch}
     _run(system, commands.venv(installer, python, path), 300, f"Making {path}", log, variables)
     constraints = None
     if params["constraints"]:
         constraints = f"{path}.constraints.txt"
         system.write(constraints, "".join(f"{line}\n" for line in params["constraints"]))
     argv = commands.install(installer, path, want, params, constraints, log)
-    _run(system, argv, end, f"Installing {want.package} {want.version}", log, variables)
+    _run(system, argv, params["timeout"], f"Installing {want.package} {want.version}", log, variables)
     there = observation.packages(system, path)
     unwanted = [package for package in want.recipe["absent_packages"] if package in there]
     if unwanted:

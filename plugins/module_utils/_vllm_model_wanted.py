@@ -61,7 +61,8 @@ def _wrong(model):
 
 
 def _twice(models):
-    names, paths = [model.name for model in models], {}
+    names = [model.name for model in models]
+    paths: dict = {}
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"Model {name} is listed twice; instances share one entry."
     for model in models:

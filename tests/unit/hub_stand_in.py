@@ -23,8 +23,23 @@ def commit_of(folder: Path) -> str:
     return hashlib.sha1(folder.resolve().name.encode()).hexdigest()
 
 
+class Server(ThreadingHTTPServer):
+    """
+    :param token: what must be shown, if anything
+    :param speed: bytes a second, or 0
+    :param cut: after how many bytes of a file the connection breaks, once
+    """
+
+    def __init__(self, port: int, root: Path, token: str | None = None, speed: int = 0, cut: int | None = None):
+        super().__init__(("127.0.0.1", port), Hub)
+        self.root, self.token, self.speed, self.cut = root, token, speed, cut
+        self.requests: list[str] = []
+
+
 class Hub(BaseHTTPRequestHandler):
-    """One request; `root`, `token`, `speed` and `cut` are set on the server."""
+    """One request."""
+
+    server: Server
 
     protocol_version = "HTTP/1.1"
 
@@ -169,14 +184,6 @@ def blob(path: Path) -> str:
     return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
 
 
-def serve(
-    port: int, root: Path, token: str | None = None, speed: int = 0, cut: int | None = None
-) -> ThreadingHTTPServer:
-    server = ThreadingHTTPServer(("127.0.0.1", port), Hub)
-    server.root, server.token, server.speed, server.cut, server.requests = root, token, speed, cut, []  # type: ignore[attr-defined]
-    return server
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("port", type=int)
@@ -185,4 +192,4 @@ if __name__ == "__main__":
     parser.add_argument("--slow", type=int, default=0)
     parser.add_argument("--cut", type=int)
     given = parser.parse_args()
-    serve(given.port, given.root, given.token, given.slow, given.cut).serve_forever()
+    Server(given.port, given.root, given.token, given.slow, given.cut).serve_forever()

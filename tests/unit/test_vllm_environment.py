@@ -236,3 +236,24 @@ def test_a_log_that_may_hold_addresses_is_for_root_alone():
     host = serving(uv=True)
     go(host, NEW)
     assert host.modes["/opt/vllm/env-0.20.2.log"] == 0o600
+
+
+def test_check_mode_only_warns_of_a_python_that_a_task_before_may_install():
+    host = serving(pythons={"python3": (11, False)})
+    told = go(host, NEW, apply=False)
+    assert told["changed"] and "python3.11-venv" in told["warnings"][0]
+    with pytest.raises(NvidiaError, match=r"python3\.11-venv"):
+        go(host, NEW)
+    assert host.files == {}
+
+
+def test_a_python_that_only_root_can_run_is_a_warning():
+    host = serving(links={"/usr/bin/python3.11": "/root/.pyenv/versions/3.11.7/bin/python3.11"})
+    assert "lies in /root" in go(host, NEW, apply=False)["warnings"][0]
+
+
+def test_what_pip_unpacks_lies_on_the_prefix_s_disk_and_goes_again():
+    host = serving()
+    go(host, NEW)
+    assert {"TMPDIR": "/opt/vllm/.tmp"}.items() <= host.environments[2].items()
+    assert ["rm", "-rf", "--one-file-system", "/opt/vllm/.tmp"] in host.ran

@@ -1,4 +1,4 @@
-"""Models arrive whole or not at all. The program that fetches runs as a process, on stand-ins of the hubs' libraries."""
+"""Models arrive whole or not at all; the program that fetches runs as a process, on stand-ins of the libraries."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ class Host(ModuleSystem):
     def __init__(self, root: Path):
         with patch_module_args({}):
             super().__init__(AnsibleModule({}))
-        self.root, self.ran, self.hangs = root, [], False
+        self.root, self.hangs = root, False
+        self.ran: list[tuple[list[str], dict[str, str]]] = []
         self.libraries = root / "libraries"
         modelscope = self.libraries / "modelscope" / "hub"
         modelscope.mkdir(parents=True)
@@ -73,7 +74,14 @@ class Host(ModuleSystem):
         return ensure(self.params(model, **given), self, apply=apply)
 
     def params(self, model=None, **given):
-        row = {"name": "acme/tiny", "source": "huggingface", "revision": None, "path": None, "sha256": {}, "files": []}
+        row: dict = {
+            "name": "acme/tiny",
+            "source": "huggingface",
+            "revision": None,
+            "path": None,
+            "sha256": {},
+            "files": [],
+        }
         base = {
             "models": [{**row, **(model or {})}], "folder": str(self.root / "models"), "python": sys.executable,
             "token": None, "modelscope_token": None, "endpoint": None, "modelscope_endpoint": None, "offline": False,

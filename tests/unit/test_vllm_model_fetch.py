@@ -88,7 +88,7 @@ def test_a_disk_that_is_too_small_is_told_before_the_download(tmp_path):
 
 def test_a_line_of_progress_says_how_much_of_how_much(tmp_path, monkeypatch):
     monkeypatch.setattr(program, "PERIOD", 0.02)
-    said = []
+    said: list[str] = []
     (tmp_path / "half").write_bytes(b"x" * (3 << 20))
     with program.Progress({"folder": str(tmp_path)}, 6 << 20, said.append) as progress:
         program.time.sleep(0.2)

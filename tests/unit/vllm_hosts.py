@@ -7,7 +7,7 @@ import json
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import CommandTimeout, Result
 from tests.unit.fake_system import FakeSystem
 
-PARAMS = {
+PARAMS: dict = {
     "version": None, "package": "vllm", "prefix": "/opt/vllm", "python": None, "installer": "auto", "index_url": None,
     "extra_index_urls": [], "constraints": [], "wheelhouse": None, "offline": False, "extra_packages": [],
     "absent_packages": [], "provides": {}, "imports": [], "nvitop": False, "existing": None, "use": None,
