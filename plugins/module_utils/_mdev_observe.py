@@ -17,6 +17,7 @@ UNITS = ("nvidia-vgpud.service", "nvidia-vgpu-mgr.service")
 PROPERTIES = "Id,LoadState,UnitFileState,ActiveState,SubState,Result"
 IOMMU_WORDS = ("intel_iommu", "amd_iommu", "iommu")
 PROXMOX = "/usr/bin/qm"
+MANAGER = ("/usr/bin/nvidia-vgpu-mgr", "/usr/bin/nvidia-vgpud")
 
 
 def iommu(system):
@@ -84,6 +85,7 @@ def observe(system, pci, gpus):
         "cards": found,
         "devices": [device_row(system, key, devices[key], names, opened) for key in sorted(devices)],
         "mdevctl": mdevctl.observe(system),
+        "manager": any(system.exists(path) for path in MANAGER),
         "services": services(system),
         "iommu": iommu(system),
         "proxmox": system.exists(PROXMOX),

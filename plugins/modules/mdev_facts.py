@@ -88,6 +88,10 @@ ansible_facts:
                   appears. Where not, C(reason) says why. V(null) as C(version) means that mdevctl is absent or fails.
               type: dict
               returned: always
+            manager:
+              description: Whether the programs of the vGPU manager are installed.
+              type: bool
+              returned: always
             services:
               description: The vGPU manager's units, each with C(present), C(enabled), C(active) and C(sub).
               type: dict

@@ -40,9 +40,10 @@ def way_of(file: dict[str, Any] | None, asked: str) -> str | None:
 
 def is_manager(facts: dict[str, Any]) -> bool:
     """Whether the driver that is installed is a vGPU manager."""
-    services = (facts.get("mdev") or {}).get("services") or {}
+    mdev = facts.get("mdev") or {}
+    services = mdev.get("services") or {}
     named = any(name.startswith("nvidia-vgpu") for name in installed_packages(facts))
-    return named or any(row.get("present") for row in services.values())
+    return named or bool(mdev.get("manager")) or any(row.get("present") for row in services.values())
 
 
 def manager_version(facts: dict[str, Any]) -> str | None:

@@ -6,9 +6,11 @@ import json
 
 import pytest
 
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _mdev_facts, _pci
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vgpu_host_plan import DEFAULTS, vgpu_host_plan
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vgpu_host_reboot import vgpu_host_reboot
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vgpu_host_verification import vgpu_host_verification
+from tests.unit.mdev_hosts import MdevHost
 from tests.unit.test_mdev_plan import card
 
 KERNEL = "6.1.0-50-amd64"
@@ -361,3 +363,15 @@ def test_the_same_facts_give_the_same_plan():
     wants = {"requests": [*DESKS, {"name": "c", "profile": "NVIDIA L40S-8C", "count": 3}]}
     assert vgpu_host_plan(told, wants, "h1", PROGRAM) == vgpu_host_plan(told, wants, "h1", PROGRAM)
     assert set(DEFAULTS) >= set(wants)
+
+
+def test_the_manager_is_seen_by_its_programs_where_no_unit_came_with_it():
+    host = MdevHost()
+    assert _mdev_facts.observe(host, _pci.observe(host), [])["manager"] is False
+    host.files["/usr/bin/nvidia-vgpu-mgr"] = ""
+    mdev = _mdev_facts.observe(host, _pci.observe(host), [])
+    assert mdev["manager"] is True
+    told = facts([card("P40")])
+    told["mdev"].update(services={}, manager=True)
+    plan = vgpu_host_plan(told, {"driver": RUN})
+    assert codes(plan) == [] and plan["runfile"] is None and plan["installed"] == "535.309.01"
