@@ -11,7 +11,7 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils import vgpu_host_f
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils import vgpu_host_manager as manager
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils import vgpu_host_placement as place
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.catalogue import Catalogue, load
-from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_findings import note, ordered
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_findings import error, note, ordered
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_kernels import target_kernels
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_names import for_kernels
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_selection import Choice, branch_of
@@ -176,6 +176,16 @@ def is_ready(facts: dict[str, Any], plan: dict[str, Any]) -> bool:
     return not plan["version"] or not _has_gpu(facts) or manager.loaded_version(facts) == plan["version"]
 
 
+def _not_loaded(facts: dict[str, Any], plan: dict[str, Any]) -> dict[str, str]:
+    loaded = manager.loaded_version(facts)
+    seen = f"{loaded} is loaded" if loaded else "no module of it is loaded"
+    text = (
+        f"The vGPU manager {plan['version']} is installed, and {seen}: no card can be cut. Reboot the host, or read its"
+        " kernel log for why the module does not load."
+    )
+    return error("manager_not_loaded", text)
+
+
 def _devices(
     plan: dict[str, Any], facts: dict[str, Any], wants: dict[str, Any], host: str, program: dict[str, str]
 ) -> None:
@@ -186,6 +196,8 @@ def _devices(
                 "Which card carries what is decided once the vGPU manager runs: until then no card says what it takes."
             )
             plan["findings"].append(note("placement_later", text))
+        if plan["method"] == "none" and not plan["iommu"]:
+            plan["findings"].append(_not_loaded(facts, plan))
         return
     if any(row["severity"] == "error" for row in plan["findings"]):
         return  # A host without cards would be told twice.

@@ -138,6 +138,7 @@ def test_a_declaration_that_is_met_keeps_its_state():
         (facts(gpus=[pci(group=None)], manager=None), {"driver": RUN}, "no_iommu", "VT-d"),
         (facts(manager=None), {"requests": DESKS}, "manager_missing", "No vGPU manager"),
         (facts([card("P40")]), {"requests": DESKS, "devices": [{"uuid": "x"}]}, "two_declarations", "either places"),
+        (facts(loaded="550.1"), {"requests": DESKS}, "manager_not_loaded", "550.1 is loaded"),
         (facts([card("P40")]), {"scheduler": "best"}, "scheduler_word", "equal_share"),
         (facts([card("P40")]), {"scheduler": "fixed_share", "mode": "mixed"}, "scheduler_mixed", "several sizes"),
         (facts([card("P40")]), {"requests": DESKS, "sriov_enabled": "perhaps"}, "sriov_word", "auto, true or false"),
