@@ -1,19 +1,22 @@
-"""Runs a list of commands one after the other, says what runs and how long it took, and sums up at the end."""
+"""Runs a list of commands, one or a few at a time, says what runs and for how long, and sums up at the end."""
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
-import threading
+import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 HEARTBEAT_SECONDS = 30
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Step(NamedTuple):
@@ -21,7 +24,7 @@ class Step(NamedTuple):
     argv: Sequence[str]
     cwd: Path = ROOT
     env: dict[str, str] | None = None
-    show: bool = False  # stream the output instead of showing it on failure only
+    show: bool = False  # stream the output, where nothing else runs meanwhile, instead of showing it on failure only
 
 
 def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
@@ -33,56 +36,83 @@ def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
     return {**env, **(extra or {})}
 
 
-def _spent(since: float) -> str:
-    minutes, seconds = divmod(int(time.monotonic() - since), 60)
-    return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"
+class Running:
+    """A step that has been started, with what it has written so far."""
+
+    def __init__(self, step: Step, log: Path | None) -> None:
+        self.step, self.log = step, log
+        self.since = self.told = time.monotonic()
+        print(f"==> {step.name}", flush=True)
+        with ExitStack() as stack:
+            output = stack.enter_context(log.open("wb")) if log else None
+            self.process = subprocess.Popen(
+                list(step.argv),
+                cwd=step.cwd,
+                env=environment(step.env),
+                stdout=output,
+                stderr=output and subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+
+    def spent(self) -> str:
+        minutes, seconds = divmod(int(time.monotonic() - self.since), 60)
+        return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"
+
+    def written(self) -> str:
+        """Gives all that it has written so far, where that was not streamed."""
+        return self.log.read_text(encoding="utf-8", errors="replace").strip() if self.log else ""
+
+    def tell(self) -> None:
+        """Says now and then that it still runs, and which of Ansible's tasks it is at."""
+        if self.log is None or time.monotonic() - self.told < HEARTBEAT_SECONDS:
+            return
+        self.told = time.monotonic()
+        tasks = re.findall(r"^TASK \[(.*)\] \**$", self.written(), re.MULTILINE)
+        print(f"    … {self.step.name}, {self.spent()}{': ' + tasks[-1] if tasks else ''}", flush=True)
+
+    def report(self) -> bool:
+        """Says how it ended, with its whole output when it failed; True when it succeeded."""
+        ok, text = self.process.returncode == 0, self.written()
+        if not ok and text:
+            print(text, flush=True)
+        closing = COLOUR.sub("", text.splitlines()[-1])[:120] if ok and text else ""
+        what = f"{self.step.name}: " if self.step.show and self.log else ""
+        print(f"    {what}{'ok' if ok else 'FAILED'} after {self.spent()}{closing and ': ' + closing}", flush=True)
+        return ok
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGTERM)
+            self.process.wait()
 
 
-def _heartbeat(name: str, since: float, done: threading.Event) -> None:
-    while not done.wait(HEARTBEAT_SECONDS):
-        print(f"    … {name}, {_spent(since)}", flush=True)
-
-
-def run_step(step: Step) -> bool:
-    """Runs one step; True when it succeeded. Its whole output is shown when it failed."""
-    since = time.monotonic()
-    print(f"==> {step.name}", flush=True)
-    done = threading.Event()
-    if not step.show:
-        threading.Thread(target=_heartbeat, args=(step.name, since, done), daemon=True).start()
-    stream = None if step.show else subprocess.PIPE
-    with subprocess.Popen(
-        list(step.argv),
-        cwd=step.cwd,
-        env=environment(step.env),
-        stdout=stream,
-        stderr=None if step.show else subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        try:
-            output, _errors = process.communicate()
-        except BaseException:
-            os.killpg(process.pid, signal.SIGTERM)
-            raise
-        finally:
-            done.set()
-    ok = process.returncode == 0
-    if not ok and output:
-        print(output, flush=True)
-    closing = next((line for line in reversed((output or "").strip().splitlines()) if line.strip()), "")
-    print(
-        f"    {'ok' if ok else 'FAILED'} after {_spent(since)}{': ' + closing[:120] if ok and closing else ''}",
-        flush=True,
-    )
-    return ok
-
-
-def run_all(steps: Sequence[Step]) -> int:
-    """Runs every step, also after a failure; prints the sum; returns the exit status."""
-    failed = [step.name for step in steps if not run_step(step)]
+def run_all(steps: Sequence[Step], lanes: int = 1) -> int:
+    """Runs every step, also after a failure, ``lanes`` at a time; prints the sum; returns the exit status."""
+    with tempfile.TemporaryDirectory() as folder:
+        logs = [None if lanes == 1 and step.show else Path(folder, f"{n}.log") for n, step in enumerate(steps)]
+        failed = _run(list(zip(steps, logs, strict=True)), lanes)
     for name in failed:
         print(f"FAILED: {name}")
     print(f"{len(steps) - len(failed)} passed, {len(failed)} failed", flush=True)
     return 1 if failed else 0
+
+
+def _run(waiting: list[tuple[Step, Path | None]], lanes: int) -> list[str]:
+    """Gives the names of those that failed."""
+    running, failed = list[Running](), list[str]()
+    try:
+        while waiting or running:
+            while waiting and len(running) < lanes:
+                running.append(Running(*waiting.pop(0)))
+            time.sleep(0.05)
+            for one in running:
+                one.tell()
+            for one in [one for one in running if one.process.poll() is not None]:
+                running.remove(one)
+                if not one.report():
+                    failed.append(one.step.name)
+    finally:
+        for one in running:
+            one.end()
+    return failed

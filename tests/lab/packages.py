@@ -13,12 +13,12 @@ from tests.lab.places import PACKAGES
 
 
 def link(source: Path, target: Path) -> None:
-    """Links, or copies across file systems; a target that exists stays."""
+    """Links, or copies across file systems; a target that exists stays, a source that went away meanwhile is none."""
     if target.exists():
         return
     try:
         os.link(source, target)
-    except FileExistsError:
+    except (FileExistsError, FileNotFoundError):
         return
     except OSError:
         partial = target.with_suffix(f".{os.getpid()}")

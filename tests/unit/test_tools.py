@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
-from tests.bench.__main__ import changed, remote_executions
-from tools.steps import Step, run_all
+import pytest
+
+from tests.bench.plays import changed, remote_executions
+from tools.steps import Running, Step, run_all
 
 OUTPUT = """
 TASK [Read the facts of the GPU stack] ***
@@ -42,3 +45,38 @@ def test_a_failing_step_does_not_hide_those_after_it(capfd):
     assert "the reason" in shown
     assert "FAILED: breaks" in shown
     assert shown.strip().endswith("1 passed, 1 failed")
+
+
+def test_steps_run_side_by_side_and_show_nothing_of_those_that_work(capfd, tmp_path):
+    meet = "import pathlib, sys, time; me, other = map(pathlib.Path, sys.argv[1:]); me.touch(); print('met')\n"
+    wait = "for _n in range(3000): other.exists() or time.sleep(0.01)\nassert other.exists()"
+    paths = [str(tmp_path / name) for name in "ab"]
+    steps = [Step(me, [sys.executable, "-c", meet + wait, me, other], show=True) for me, other in (paths, paths[::-1])]
+    assert run_all(steps, lanes=2) == 0
+    shown = capfd.readouterr().out
+    assert shown.strip().endswith("2 passed, 0 failed")
+    assert f"{paths[0]}: ok after" in shown and "met" in shown
+
+
+def test_a_step_that_fails_beside_another_shows_all_that_it_wrote(capfd):
+    python = sys.executable
+    steps = [
+        Step("breaks", [python, "-c", "print('the reason'); print('the end'); raise SystemExit(3)"], show=True),
+        Step("works", [python, "-c", ""], show=True),
+    ]
+    assert run_all(steps, lanes=2) == 1
+    shown = capfd.readouterr().out
+    assert "the reason\nthe end" in shown and "breaks: FAILED after" in shown
+
+
+def test_an_interruption_ends_what_runs(monkeypatch):
+    started = []
+
+    def interrupt(running):
+        started.append(running.process)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Running, "tell", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run_all([Step("long", [sys.executable, "-c", "import time; time.sleep(60)"])])
+    assert started[0].returncode == -signal.SIGTERM
