@@ -105,6 +105,7 @@ attributes:
     platforms: linux
 seealso:
   - module: gpufleet.nvidia.gpu_facts
+  - module: gpufleet.nvidia.mok
   - module: ansible.builtin.reboot
 """
 

@@ -30,6 +30,7 @@ attributes:
     platforms: linux
 options: {}
 seealso:
+  - module: gpufleet.nvidia.mok
   - module: gpufleet.nvidia.gpu_facts
 """
 
