@@ -18,8 +18,9 @@ description:
     release.
   - An environment of the same release and the same packages that is there already is not built again. Such a run
     starts no process and needs no network.
-  - While pip works, C(PREFIX/env-RELEASE.log) on the host tells how far it is; uv's output is written there when it has
-    ended. A failure names the log and holds its decisive lines.
+  - While pip works, C(PREFIX/env-RELEASE.log) on the host tells how far it is, and its last line is shown here; uv's
+    output is written there when it has ended. A failure names the log and holds its decisive lines.
+  - An installation runs on the host by itself, so that a connection that breaks does not end it.
   - Nothing of what it installs is chosen here; what a release needs repaired goes into O(constraints),
     O(extra_packages), O(absent_packages) and O(provides).
 options:

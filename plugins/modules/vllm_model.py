@@ -20,7 +20,8 @@ description:
   - The commit that was fetched, and the size and SHA-256 of every file, are kept in the model's folder in
     C(.gpufleet-model.json). A run that finds all files in their size fetches nothing and needs no network.
   - On the host, C(FOLDER/.gpufleet/download.log) gets a line every ten seconds of a download, with how much has
-    arrived, of how much and how fast; C(tail -f) shows it.
+    arrived, of how much and how fast. The last line is shown here while the task waits. A download runs on the host by
+    itself, so that a connection that breaks does not end it.
   - The libraries of an environment (O(python)) fetch. A token reaches them on standard input, never on a command line.
 options:
   models:
