@@ -65,6 +65,10 @@ _value:
       description: Files that go with these, or that are written for those that do not run.
       type: list
       elements: dict
+    ending_folders:
+      description: Folders that are empty then.
+      type: list
+      elements: str
     resting:
       description: Instances that are written and do not run.
       type: list

@@ -19,8 +19,12 @@ Specs = list[dict[str, Any]]
 Findings = list[dict[str, str]]
 
 
-def port_findings(specs: Specs, listening: list[dict[str, Any]]) -> Findings:
-    """:param listening: ``[{port, owner, instance}]``; ``instance``: which of ours listens there, None: none"""
+def port_findings(specs: Specs, listening: list[dict[str, Any]], absent: list[str]) -> Findings:
+    """What several instances want, and what others have; an instance that moves or goes gives its port up.
+
+    :param listening: ``[{port, owner, instance}]``; ``instance``: which of ours listens there, None: none
+    :param absent: the names of instances that are to go
+    """
     found, by_port = [], _by(specs, lambda spec: [spec["port"]] if spec["port"] else [])
     for port, names in by_port.items():
         if len(names) > 1:
@@ -29,7 +33,11 @@ def port_findings(specs: Specs, listening: list[dict[str, Any]]) -> Findings:
                 " its own."
             )
             found.append(error("vllm_port_twice", text, SOURCE))
+    leaving = [(spec["name"], spec["port"]) for spec in specs]
     for row in listening:
+        mine = row.get("instance")
+        if mine in absent or any(name == mine and port != int(row["port"]) for name, port in leaving):
+            continue
         names = [name for name in by_port.get(int(row["port"]), []) if name != row.get("instance")]
         if names:
             owner = row.get("owner") or row.get("instance") or "another program"

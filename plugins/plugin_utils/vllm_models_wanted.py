@@ -24,7 +24,7 @@ def models_wanted(instances: Any, models: Any, source: str) -> Rows:
     for row in _dicts(instances):
         if row.get("state") == "absent":
             continue
-        speculation = row.get("speculation") if isinstance(row.get("speculation"), dict) else {}
+        speculation = next(iter(_dicts([row.get("speculation")])), {})
         draft = speculation.get("model") if speculation.get("method") in DRAFTS else None
         for name, revision in ((row.get("model"), row.get("revision")), (draft, speculation.get("revision"))):
             if not name or not isinstance(name, str) or name in found:

@@ -76,7 +76,7 @@ def vllm_plan(
         plan["skipped"] = "vllm_serve_instances names no instance, so nothing is served. Name one."
     elif serving:
         plan["findings"] += [*of_stack(stack, wants), *_version_findings(version, wants), *key_findings(serving, wants)]
-        plan["findings"] += [*port_findings(serving, wants["listening"]), *replica_findings(serving)]
+        plan["findings"] += [*port_findings(serving, wants["listening"], plan["absent"]), *replica_findings(serving)]
         plan["findings"] += memory_findings(serving, wants["shm_mib"])
         if version:
             _plan_instances(plan, stack, wants, serving, model_facts or {})

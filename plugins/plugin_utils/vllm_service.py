@@ -71,6 +71,7 @@ def vllm_service(
             *({"name": name, "state": "stopped"} for name in [*resting, *stopped_first(rows, seen)]),
         ],
         "ending_files": [*({"path": path, "state": "absent"} for path in paths), *(written[name] for name in resting)],
+        "ending_folders": [drop_in_path(name).rpartition("/")[0] for name in gone],
         "resting": resting,
         "waves": [_wave(names, written, layout) for names in waves_of(rows)],
         "command_lines": [

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, gpufleet.nvidia contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's part of modules that work for long: the last line of their log on the host is shown meanwhile.
+"""The controller's part of modules that work for long: what their log on the host says last is shown meanwhile.
 
 The module is asked first what it would do; most runs end there, with nothing to do. What is to be done runs on the host
 by itself, so that a connection that breaks does not end a download, and is looked at every few seconds.
@@ -31,10 +31,11 @@ def pauses() -> Iterator[int]:
         yield 10
 
 
-def shown(line: str) -> str:
-    """A line of a log for people: without its time, and not too long."""
-    text = " ".join(re.sub(r"^\d{4}-\d\d-\d\d[T ][\d:,.]+\s*", "", line).split())
-    return text if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…"
+def shown(text: str, telling: str = "") -> str:
+    """The last line of a log that fits the pattern, for people: without its time, and not too long."""
+    lines = [" ".join(re.sub(r"^\d{4}-\d\d-\d\d[T ][\d:,.]+\s*", "", line).split()) for line in text.splitlines()]
+    last = next((line for line in reversed(lines) if line and re.match(telling, line)), "")
+    return last if len(last) <= WIDTH else f"{last[: WIDTH - 1]}…"
 
 
 class WatchedAction(ActionBase):
@@ -43,6 +44,7 @@ class WatchedAction(ActionBase):
     module = ""
     items = ""  # parameter whose elements may take the time-out each
     patience = 7200  # the module's own time-out, where a task names none
+    telling = ""  # pattern of the lines of the log that are for people
     _requires_connection = True
     _supports_async = True
 
@@ -114,10 +116,10 @@ class WatchedAction(ActionBase):
         if not log:
             return last
         try:
-            told = self._low_level_execute_command(f"tail -n 1 {self._connection._shell.quote(log)}")
+            told = self._low_level_execute_command(f"tail -n 300 {self._connection._shell.quote(log)}")
         except AnsibleConnectionFailure:
             return last
-        text = shown(str(told.get("stdout") or "")) if told.get("rc") == 0 else ""
+        text = shown(str(told.get("stdout") or ""), self.telling) if told.get("rc") == 0 else ""
         if text and text != last:
             display.display(f"    … {text}")
         return text or last

@@ -130,6 +130,21 @@ def test_instances_that_go_and_that_rest():
     ]
 
 
+def test_ports_that_move_between_instances_are_free_in_time():
+    one, two = {**LLM, "port": 58001}, {**EMBEDDING, "port": 58002}
+    vllm = settled(one, two)
+    listening = [
+        {"port": 58001, "owner": "vllm", "instance": "llm"},
+        {"port": 58002, "owner": "v", "instance": "embedding"},
+    ]
+    service, _plan = service_of({**one, "port": 58002}, {**two, "port": 58001}, vllm=vllm, listening=listening)
+    assert [row["name"] for row in service["ending"]] == ["llm", "embedding"]
+    service, _plan = service_of(
+        {**one, "port": 58002}, {"name": "embedding", "state": "absent"}, vllm=vllm, listening=listening
+    )
+    assert service["ending"][0] == {"name": "embedding", "state": "absent"}
+
+
 def test_all_that_is_ours_goes_when_nothing_is_to_be_served():
     vllm = settled(LLM)
     service, _plan = service_of(state="absent", vllm=vllm)

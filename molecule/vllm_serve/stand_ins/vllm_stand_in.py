@@ -74,7 +74,7 @@ class Handler(BaseHTTPRequestHandler):
             "/score": {"data": [{"score": 0.5}]},
             "/rerank": {"results": [{"index": 0, "relevance_score": 0.5}]},
         }
-        found = answers.get(self.path)
+        found = answers.get(self.path) or answers.get(self.path.removeprefix("/v1"))
         return self.answer(200 if found else 404, found or {"detail": "Not Found"})
 
 
