@@ -10,3 +10,4 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.watched import Wat
 
 class ActionModule(WatchedAction):
     module = "gpufleet.nvidia.vllm_environment"
+    telling = r"(Collecting|Downloading|Using cached|Building|Installing collected|Uninstalling|Successfully) "

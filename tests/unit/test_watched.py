@@ -116,4 +116,9 @@ def test_whoever_waits_in_their_own_way_gets_the_job():
 @given(st.text(max_size=400))
 def test_a_shown_line_is_one_short_line(text):
     assert len(watched.shown(text)) <= watched.WIDTH and "\n" not in watched.shown(text)
-    assert watched.shown(f"2026-11-21T14:13:45,137   {text}") == watched.shown(text) or text[:1].isdigit()
+
+
+def test_of_pip_s_log_only_what_is_for_people_is_shown():
+    log = "2026-11-21T14:13:45,137   Downloading torch-2.13.0.whl (888 MB)\n2026-11-21T14:13:46,001 Link requires x\n\n"
+    assert watched.shown(log, "(Collecting|Downloading) ") == "Downloading torch-2.13.0.whl (888 MB)"
+    assert watched.shown(log) == "Link requires x" and watched.shown(log, "Never ") == ""
