@@ -87,6 +87,12 @@ _value:
     runfile:
       description: Options of P(gpufleet.nvidia.runfile#module).
       type: dict
+    installs:
+      description: Whether a manager is to be installed, now or after nouveau has gone.
+      type: bool
+    nouveau_first:
+      description: Whether it can only be installed after a reboot without nouveau.
+      type: bool
     remove_packages:
       description: Packages of the manager to remove.
       type: list

@@ -26,7 +26,7 @@ USER_GUIDE = "NVIDIA vGPU software user guide: prerequisites, and setting vGPU s
 
 
 def host_findings(facts: dict[str, Any], wants: dict[str, Any], plan: dict[str, Any], catalogue: Catalogue) -> Findings:
-    """:param plan: the outline, whose parts ``package``, ``runfile`` and ``iommu`` are decided"""
+    """:param plan: the outline, whose parts ``installs`` and ``iommu`` are decided"""
     if wants["state"] == "absent" or plan["idle"]:
         return []
     gpus = gpus_of(facts, catalogue)
@@ -105,7 +105,7 @@ def _consumer(facts: dict[str, Any], gpus: list[Gpu]) -> Findings:
 
 def _silent(facts: dict[str, Any], wants: dict[str, Any], plan: dict[str, Any], gpus: list[Gpu]) -> Findings:
     """Cards are there, and none says what it takes, with no manager on the way that would change that."""
-    coming = plan["package"] or plan["runfile"] or plan["installed"]
+    coming = plan["installs"] or plan["installed"]
     if not gpus or coming or offers_types(facts) or not (wants["requests"] or wants["devices"]):
         return []
     text = (
@@ -148,13 +148,13 @@ def _signatures(facts: dict[str, Any], wants: dict[str, Any], plan: dict[str, An
         "Enrol the key that signs it: gpufleet.nvidia.mok_key makes one, gpufleet.nvidia.mok stages it, and docs/"
         "secure-boot.md tells the rest. Or switch Secure Boot off in the firmware."
     )
-    if (plan["package"] or plan["runfile"]) and not ours and not wants["signing_key"]:
+    if plan["installs"] and not ours and not wants["signing_key"]:
         text = (
             "Secure Boot is on, and no key with which modules are signed on this host is enrolled: the vGPU manager's"
             f" module would be unsigned, or signed by a stranger, and the kernel would refuse it. {way}"
         )
         return [error("manager_unsigned", text)]
-    if bad and not (plan["package"] or plan["runfile"]):
+    if bad and not plan["installs"]:
         text = (
             f"Secure Boot is on, and the kernel would refuse {listed(bad)}: no key that it trusts has signed"
             f" {'them' if len(bad) > 1 else 'it'}. {way}"
@@ -165,7 +165,7 @@ def _signatures(facts: dict[str, Any], wants: dict[str, Any], plan: dict[str, An
 
 def manager_kernels(facts: dict[str, Any], plan: dict[str, Any]) -> Findings:
     """Why no modules can be built, where they are to be."""
-    return target_kernels(facts, ["running"])[1] if plan["package"] or plan["runfile"] else []
+    return target_kernels(facts, ["running"])[1] if plan["installs"] else []
 
 
 def _proxmox(wants: dict[str, Any], plan: dict[str, Any]) -> Findings:

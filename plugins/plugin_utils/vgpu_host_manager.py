@@ -143,7 +143,7 @@ def _others(facts: dict[str, Any]) -> Findings:
 def change_findings(facts: dict[str, Any], plan: dict[str, Any]) -> Findings:
     """What a change of the version means for the virtual GPUs that are there."""
     there, version = plan["installed"], plan["version"]
-    if not (plan["package"] or plan["runfile"]) or not there or there == version:
+    if not plan["installs"] or not there or there == version:
         return []
     used = [row for row in (facts.get("mdev") or {}).get("devices") or [] if row.get("open_by")]
     if used:

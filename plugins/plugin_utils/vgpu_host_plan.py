@@ -22,6 +22,9 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vgpu_host_findings
     manager_kernels,
 )
 
+# Since these branches the installer can run beside a loaded driver, and leave its own module unloaded.
+BESIDE, NO_LOADING = 545, 550
+
 DEFAULTS: dict[str, Any] = {
     "state": "present",
     "method": "auto",
@@ -110,6 +113,8 @@ def _outline(facts: dict[str, Any], wants: dict[str, Any]) -> dict[str, Any]:
         "build_packages": [],
         "package": None,
         "runfile": None,
+        "installs": False,
+        "nouveau_first": False,
         "remove_packages": [],
         "remove_runfile": False,
         "module_files": [],
@@ -141,19 +146,23 @@ def _manager(plan: dict[str, Any], facts: dict[str, Any], wants: dict[str, Any],
     source = {key: file[key] for key in ("src", "remote_src", "sha256", "version")}
     if plan["installed"] == plan["version"] and _modules_are_there(facts, plan):
         return
+    plan["installs"] = True
+    branch = branch_of(plan["version"]) if plan["version"] else 0
+    plan["nouveau_first"] = plan["method"] == "runfile" and branch < NO_LOADING and _nouveau(facts)
     if plan["method"] == "runfile":
         keys = {"signing_key": wants["signing_key"], "signing_certificate": wants["signing_certificate"]}
-        plan["runfile"] = {**source, "dkms": bool(wants["dkms_enabled"]), **keys, **_loading(facts, plan)}
+        plan["runfile"] = {**source, "dkms": bool(wants["dkms_enabled"]), **keys, **_loading(facts, plan, branch)}
     else:
         plan["package"] = {**source, "hold": True, "replaces": [manager.PACKAGES]}
     system = facts.get("system") or {}
     platform = catalogue.platform(system.get("distribution"), system.get("version"))
     if platform:
-        branch = branch_of(plan["version"]) if plan["version"] else 0
         choice = Choice({"series": "vgpu", "branch": branch, "branch_min": branch}, "proprietary")
         plan["header_packages"] = for_kernels(platform["headers"], choice, plan["kernels"])
         if plan["runfile"]:
             plan["build_packages"] = [*platform["build_packages"], *(["dkms"] if wants["dkms_enabled"] else [])]
+    if plan["nouveau_first"]:
+        plan["runfile"] = None
     plan["findings"] += [*manager.change_findings(facts, plan), *manager_kernels(facts, plan)]
 
 
@@ -162,16 +171,23 @@ def _modules_are_there(facts: dict[str, Any], plan: dict[str, Any]) -> bool:
     return all((on_disk.get(kernel) or {}).get("version") == plan["version"] for kernel in plan["kernels"])
 
 
-def _loading(facts: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
-    """Where another module holds the card, the installer leaves the modules alone: the reboot brings the new ones."""
-    held = bool((facts.get("driver") or {}).get("loaded") or (facts.get("nouveau") or {}).get("loaded"))
-    running = (facts.get("kernel") or {}).get("running")
-    return {"allow_running_driver": held, "load_modules": not held and plan["kernels"] == [running]}
+def _nouveau(facts: dict[str, Any]) -> bool:
+    return bool((facts.get("nouveau") or {}).get("loaded"))
+
+
+def _loading(facts: dict[str, Any], plan: dict[str, Any], branch: int) -> dict[str, Any]:
+    """Where another module holds the card, the installer leaves the modules alone: the reboot brings the new ones.
+
+    Older installers cannot: they load the module at once, so that nouveau has to be gone before they run.
+    """
+    held = bool((facts.get("driver") or {}).get("loaded")) or _nouveau(facts)
+    loads = not held and plan["kernels"] == [(facts.get("kernel") or {}).get("running")]
+    return {"allow_running_driver": held and branch >= BESIDE, "load_modules": loads or branch < NO_LOADING}
 
 
 def is_ready(facts: dict[str, Any], plan: dict[str, Any]) -> bool:
     """Whether devices can be made now: the declared manager is the one that runs, and no reboot is due before."""
-    if plan["package"] or plan["runfile"] or plan["iommu"]:
+    if plan["installs"] or plan["iommu"]:
         return False
     return not plan["version"] or not _has_gpu(facts) or manager.loaded_version(facts) == plan["version"]
 

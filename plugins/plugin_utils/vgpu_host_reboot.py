@@ -22,6 +22,11 @@ def vgpu_host_reboot(
     if plan["idle"]:
         return {"required": False, "reasons": [], "blocked": [], "load_now": False}
     reasons = reboot_reasons(facts, plan) if plan["method"] not in (None, "none") or plan["remove_runfile"] else []
+    if plan["nouveau_first"]:
+        reasons.append(
+            f"nouveau has the card, and the installer of {plan['version']} loads its module at once, so that nouveau"
+            " has to be gone before it runs"
+        )
     if plan["iommu"]:
         reasons.append("The IOMMU is in the kernel's command line, which counts from the next boot")
     if plan["state"] == "present" and loaded_version(facts) and MODPROBE in (changed_paths or []):
@@ -43,7 +48,8 @@ def _blocked(facts: dict[str, Any], plan: dict[str, Any]) -> list[str]:
         blocked.append(f"Virtual machines use virtual GPUs of this host ({', '.join(who)}): shut them down first.")
     kernel, on_disk = facts.get("kernel") or {}, (facts.get("driver") or {}).get("on_disk") or {}
     following = kernel.get("next") or kernel.get("running")
-    if plan["state"] == "present" and plan["method"] not in (None, "none") and not on_disk.get(following):
+    installed = plan["state"] == "present" and plan["method"] not in (None, "none") and not plan["installs"]
+    if installed and not on_disk.get(following):
         blocked.append(
             f"Kernel {following} boots next and has no module of the vGPU manager: after the reboot no virtual GPU"
             " would come back. Install its headers, so that DKMS builds the module for it, or make another kernel boot."

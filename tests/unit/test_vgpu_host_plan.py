@@ -223,6 +223,22 @@ def test_a_manager_that_is_not_there_comes_first_and_devices_later():
     assert "dkms" in plan["build_packages"] and plan["header_packages"] and not plan["devices"]
 
 
+def test_an_old_installer_waits_until_nouveau_has_gone():
+    told = facts(manager=None, nouveau={"loaded": ["nouveau"], "bound": ["0000:05:00.0"]})
+    plan = vgpu_host_plan(told, {"driver": RUN})
+    assert plan["nouveau_first"] and plan["runfile"] is None and plan["installs"] and plan["build_packages"]
+    reboot = vgpu_host_reboot(told, plan)
+    assert reboot["required"] and not reboot["blocked"] and "nouveau" in reboot["reasons"][0]
+    new = vgpu_host_plan(told, {"driver": {**RUN, "src": "NVIDIA-Linux-x86_64-580.95.02-vgpu-kvm.run"}})
+    assert not new["nouveau_first"] and new["runfile"]["allow_running_driver"] and not new["runfile"]["load_modules"]
+
+
+def test_an_old_installer_is_asked_for_nothing_that_it_does_not_know():
+    older = {**RUN, "src": "NVIDIA-Linux-x86_64-535.400.01-vgpu-kvm.run"}
+    plan = vgpu_host_plan(facts([card("P40")]), {"driver": older})
+    assert plan["runfile"]["load_modules"] and not plan["runfile"]["allow_running_driver"]
+
+
 def test_a_manager_that_is_there_is_left_alone():
     plan = vgpu_host_plan(facts([card("P40")]), {"driver": RUN, "requests": DESKS})
     assert plan["runfile"] is None and not plan["build_packages"] and plan["ready"]
