@@ -26,7 +26,7 @@ def ensure(params, system, *, apply):
     if not names:
         return result(None, nothing, asked=False)
     lines = [{**line, "environment": line["environment"] or {}} for line in params["command_lines"]]
-    answer = ask(system, params["python"], program, {"lines": lines}, params["timeout"], QUIET)
+    answer = ask(system, params["python"], (program,), {"lines": lines}, params["timeout"], QUIET)
     if "error" in answer:
         raise NvidiaError(
             f"{params['python']} has no vLLM that can be asked: {answer['error']}. Look at the environment with "

@@ -9,6 +9,7 @@ import json
 import posixpath
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _vllm_model_fetch as program
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _vllm_model_files as files
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _vllm_model_plan as decide
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import CommandTimeout, NvidiaError
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._vllm_program import ask
@@ -87,7 +88,7 @@ def asked_program(system, params, model, request, timeout):
             "an environment that has huggingface_hub or modelscope, such as /opt/vllm/current/bin/python."
         )
     try:
-        answer = ask(system, python, program, request, timeout, variables(params))
+        answer = ask(system, python, (files, program), request, timeout, variables(params))
     except CommandTimeout as exc:
         raise NvidiaError(
             f"Model {model.name} did not arrive within {timeout} s. What came is kept: run again, or set timeout to "
@@ -133,7 +134,7 @@ def fetch(system, params, step, seen):
     request["known"] = {} if step.damaged else (seen.record or {}).get("files") or {}
     answer = asked_program(system, params, model, request, params["timeout"])
     record = {**decide.asked(model), "commit": answer["commit"], "files": answer["files"]}
-    system.write(f"{place}/{program.RECORD}", json.dumps(record, indent=1, sort_keys=True) + "\n")
+    system.write(f"{place}/{files.RECORD}", json.dumps(record, indent=1, sort_keys=True) + "\n")
     run(system, ["chmod", "-R", "a+rX", place], f"Opening {place} to the service's user")
     old = f"{place[: -len('incoming')]}old"
     if system.exists(model.path):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import namedtuple
 
-from ansible_collections.gpufleet.nvidia.plugins.module_utils._vllm_model_fetch import OWN, RECORD
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._vllm_model_files import OWN, RECORD
 
 # record: what the last fetch wrote, or None; files: {name: size}; missing: what is not there or not whole
 Seen = namedtuple("Seen", "exists record files missing config")

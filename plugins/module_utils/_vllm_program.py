@@ -12,10 +12,14 @@ import json
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
 
-START = (
-    "import json, sys; told = json.load(sys.stdin); names = {'__name__': 'gpufleet_program'}; "
-    "exec(compile(told['program'], 'gpufleet_program', 'exec'), names); names['main'](told)"
-)
+START = """
+import json, sys, types
+told = json.load(sys.stdin)
+for name, text in told.pop("program"):
+    module = sys.modules[name] = types.ModuleType(name)
+    exec(compile(text, name, "exec"), module.__dict__)
+module.main(told)
+"""
 MARK = "GPUFLEET "
 
 
@@ -24,13 +28,14 @@ def text_of(module):
     return module.__loader__.get_source(module.__name__)
 
 
-def ask(system, python, module, request, timeout, env=None):
+def ask(system, python, modules, request, timeout, env=None):
     """What the program answers: the object in its last marked line.
 
-    :param module: one with ``main(told)`` that prints ``MARK`` and a JSON object
+    :param modules: those of this collection that it is made of, each after what it imports; the last has ``main(told)``
+        that prints ``MARK`` and a JSON object
     :raises NvidiaError: when it does not run or says nothing
     """
-    told = json.dumps({**request, "program": text_of(module)})
+    told = json.dumps({**request, "program": [[module.__name__, text_of(module)] for module in modules]})
     done = system.run([python, "-c", START], timeout=timeout, data=told, env={"PYTHONNOUSERSITE": "1", **(env or {})})
     lines = [line[len(MARK) :] for line in done.out.splitlines() if line.startswith(MARK)]
     if lines:

@@ -14,7 +14,7 @@ from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import CommandTimeout, ModuleSystem, NvidiaError
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._vllm_model import ensure
-from ansible_collections.gpufleet.nvidia.plugins.module_utils._vllm_model_fetch import RECORD
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._vllm_model_files import RECORD
 
 TOKEN = "hf_s3cret"
 STAND_IN = Path(__file__).parent / "hub_library_stand_in.py"

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _vllm_model_fetch as program
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _vllm_model_files as files
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _vllm_model_observe as observation
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _vllm_program
 from tests.unit.fake_system import FakeSystem
@@ -21,23 +22,23 @@ REPOSITORY = [
 
 
 def test_beside_safetensors_no_other_weights_are_fetched():
-    assert program.chosen(REPOSITORY, []) == [
+    assert files.chosen(REPOSITORY, []) == [
         "README.md", "config.json", "model.safetensors", "modeling_x.py", "tokenizer.json",
     ]  # fmt: skip
 
 
 def test_without_safetensors_all_is_fetched():
     rest = [name for name in REPOSITORY if name != "model.safetensors"]
-    assert program.chosen(rest, []) == sorted(rest)
+    assert files.chosen(rest, []) == sorted(rest)
 
 
 def test_patterns_are_taken_by_their_word():
-    assert program.chosen(REPOSITORY, ["*.gguf", "config.json"]) == ["config.json", "model-q4.gguf"]
+    assert files.chosen(REPOSITORY, ["*.gguf", "config.json"]) == ["config.json", "model-q4.gguf"]
 
 
 @given(st.lists(st.text("ab/._-", min_size=1, max_size=8)), st.lists(st.text("ab*?.[", max_size=4)))
 def test_only_files_that_exist_are_chosen(names, patterns):
-    assert set(program.chosen(names, patterns)) <= set(names)
+    assert set(files.chosen(names, patterns)) <= set(names)
 
 
 class Answer:
@@ -77,21 +78,21 @@ def test_half_files_that_nobody_goes_on_with_are_swept(tmp_path):
     alive = folder / f"abc=.{'0' * 64}.incomplete"
     dead.write_text("")
     alive.write_text("")
-    program.sweep(str(tmp_path))
+    files.sweep(str(tmp_path))
     assert alive.exists() and not dead.exists()
 
 
 def test_a_disk_that_is_too_small_is_told_before_the_download(tmp_path):
-    with pytest.raises(program.Refused, match="MiB are needed"):
-        program.room({"folder": str(tmp_path)}, 1 << 60)
+    with pytest.raises(files.Refused, match="MiB are needed"):
+        files.room({"folder": str(tmp_path)}, 1 << 60)
 
 
 def test_a_line_of_progress_says_how_much_of_how_much(tmp_path, monkeypatch):
-    monkeypatch.setattr(program, "PERIOD", 0.02)
+    monkeypatch.setattr(files, "PERIOD", 0.02)
     said: list[str] = []
     (tmp_path / "half").write_bytes(b"x" * (3 << 20))
-    with program.Progress({"folder": str(tmp_path)}, 6 << 20, said.append) as progress:
-        program.time.sleep(0.2)
+    with files.Progress({"folder": str(tmp_path)}, 6 << 20, said.append) as progress:
+        files.time.sleep(0.2)
     assert progress is None and said[0].startswith("3 of 6 MiB (50 %)") and "MiB/s" in said[0]
 
 
