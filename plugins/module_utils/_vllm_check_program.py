@@ -76,7 +76,7 @@ def decisive(text):
 
 def brief(error):
     """An exception in one line; those of pydantic say the cause in the lines after the first."""
-    return " ".join(f"{type(error).__name__}: {error}".split("For further information")[0].split())[:500]
+    return " ".join(f"{type(error).__name__}: {error}".partition("For further information")[0].split())[:500]
 
 
 def unknown(environment):

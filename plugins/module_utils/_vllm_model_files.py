@@ -44,7 +44,7 @@ def chosen(names, patterns):
 def present(folder):
     """{name: size} of the files below a folder that are the model's own."""
     found = {}
-    for base, _, names in os.walk(folder, followlinks=True):
+    for base, _folders, names in os.walk(folder, followlinks=True):
         for name in names:
             path = os.path.join(base, name)
             short = os.path.relpath(path, folder)
@@ -53,21 +53,25 @@ def present(folder):
     return found
 
 
-def arrived(folder):
-    """Bytes below a folder, half files of the libraries among them."""
+def arrived(folder, fresh=False):
+    """Bytes below a folder, half files of the libraries among them.
+
+    :param fresh: without files that the folder shares with the one that an update is for
+    """
     total = 0
-    for base, _, names in os.walk(folder):
+    for base, _folders, names in os.walk(folder):
         for name in names:
             try:
-                total += os.stat(os.path.join(base, name)).st_blocks * 512
+                found = os.stat(os.path.join(base, name))
             except OSError:
                 continue
+            total += found.st_blocks * 512 if found.st_nlink == 1 or not fresh else 0
     return total
 
 
 def sweep(folder):
     """Removes half files that no later process goes on with: newer libraries give each process its own name."""
-    for base, _, names in os.walk(os.path.join(folder, ".cache")):
+    for base, _folders, names in os.walk(os.path.join(folder, ".cache")):
         for name in names:
             if re.search(r"\.[0-9a-f]{8}\.incomplete$", name):
                 os.unlink(os.path.join(base, name))
@@ -94,9 +98,9 @@ class Progress:
         self.thread = threading.Thread(target=self.watch, daemon=True)
 
     def watch(self):
-        before, then = arrived(self.told["folder"]), time.monotonic()
+        before, then = arrived(self.told["folder"], fresh=True), time.monotonic()
         while not self.over.wait(PERIOD):
-            now, here = time.monotonic(), arrived(self.told["folder"])
+            now, here = time.monotonic(), arrived(self.told["folder"], fresh=True)
             speed = max(0, here - before) / (now - then) / 1048576
             share = f" of {self.total >> 20} MiB ({min(100, 100 * here // self.total)} %)" if self.total else " MiB"
             self.say(f"{here >> 20}{share}, {speed:.1f} MiB/s")

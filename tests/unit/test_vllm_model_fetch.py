@@ -91,6 +91,8 @@ def test_a_line_of_progress_says_how_much_of_how_much(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "PERIOD", 0.02)
     said: list[str] = []
     (tmp_path / "half").write_bytes(b"x" * (3 << 20))
+    (tmp_path / "shared").write_bytes(b"x" * (1 << 20))
+    (tmp_path / "old").hardlink_to(tmp_path / "shared")
     with files.Progress({"folder": str(tmp_path)}, 6 << 20, said.append) as progress:
         files.time.sleep(0.2)
     assert progress is None and said[0].startswith("3 of 6 MiB (50 %)") and "MiB/s" in said[0]
