@@ -113,7 +113,7 @@ class WatchedAction(ActionBase):
 
     def _tell(self, log: str | None, last: str) -> str:
         """Shows the log's last line when it is another one than before."""
-        if not log:
+        if not log or self._task.no_log:
             return last
         try:
             told = self._low_level_execute_command(f"tail -n 300 {self._connection._shell.quote(log)}")

@@ -24,7 +24,7 @@ class Action(watched.WatchedAction):
     items = "models"
 
     def __init__(self, answers, lines=(), **arguments):
-        self._task: Any = SimpleNamespace(check_mode=False, async_val=0, args=arguments)
+        self._task: Any = SimpleNamespace(check_mode=False, async_val=0, args=arguments, no_log=False)
         shell = SimpleNamespace(quote=lambda text: f"'{text}'", tmpdir=None)
         self._connection: Any = SimpleNamespace(_shell=shell)
         self.answers, self.lines = list(answers), list(lines)
@@ -92,6 +92,12 @@ def test_a_connection_that_breaks_does_not_end_a_download(shown):
     gone = AnsibleConnectionFailure("gone")
     action = Action([ASKED, STARTED, gone, WAITING, gone, DONE], [gone, "halfway", None])
     assert action._asked({})["changed"] and shown == ["    … halfway"]
+
+
+def test_a_task_that_logs_nothing_shows_nothing(shown):
+    action = Action([ASKED, STARTED, WAITING, DONE], ["a line"])
+    action._task.no_log = True
+    assert action._asked({})["changed"] and shown == []
 
 
 def test_what_never_ends_is_told_with_its_log(monkeypatch):
