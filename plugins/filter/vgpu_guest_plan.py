@@ -76,6 +76,9 @@ _value:
       description: Packages of the guest driver to remove.
       type: list
       elements: str
+    nouveau_first:
+      description: Whether the driver can only be installed after a reboot without nouveau.
+      type: bool
     remove_runfile:
       description: Whether the guest driver from a runfile is to be removed.
       type: bool

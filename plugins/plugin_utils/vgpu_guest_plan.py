@@ -16,6 +16,7 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_names impor
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_selection import Choice, branch_of
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.stack_host import guest_version
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vgpu_findings import guest_findings
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vgpu_loading import loading, nouveau_first
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vgpu_profile import feature_number
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vgpu_release import host_findings
 
@@ -92,6 +93,7 @@ def _outline(facts: dict[str, Any], wants: dict[str, Any], manager: str | None) 
         "package": None,
         "runfile": None,
         "remove_packages": [],
+        "nouveau_first": False,
         "remove_runfile": False,
         "package_files": files.package_files(manager, protects),
         "module_files": files.module_files(wants["state"]),
@@ -122,20 +124,20 @@ def _present(
     file = driver.file_of(wants["driver"])
     plan["findings"] += driver.change_findings(facts, file, plan["method"])
     source = {key: file[key] for key in ("src", "remote_src", "sha256", "version")}
+    branch = branch_of(plan["version"]) if plan["version"] else 0
     if plan["method"] in driver.MANAGERS:
         plan["package"] = {**source, "hold": wants["protect_enabled"], "replaces": [driver.PACKAGES]}
         if _package_is_there(facts, plan, wants):
             plan["package"] = None
-    elif plan["method"] == "runfile":
-        plan["runfile"] = {**source, "dkms": wants["dkms_enabled"], **_loading(facts, plan)}
-        if plan["installed"] == plan["version"] and _module_is_there(facts, plan):
-            plan["runfile"] = None
+    elif plan["method"] == "runfile" and not (plan["installed"] == plan["version"] and _module_is_there(facts, plan)):
+        plan["runfile"] = {**source, "dkms": wants["dkms_enabled"], **loading(facts, plan["kernels"], branch)}
     if platform and (plan["package"] or plan["runfile"]):
-        branch = branch_of(plan["version"]) if plan["version"] else 0
         choice = Choice({"series": "grid", "branch": branch, "branch_min": branch}, "proprietary")
         plan["header_packages"] = for_kernels(platform["headers"], choice, plan["kernels"])
         if plan["runfile"]:
             plan["build_packages"] = [*platform["build_packages"], *(["dkms"] if wants["dkms_enabled"] else [])]
+    if plan["runfile"] and nouveau_first(facts, branch):
+        plan["runfile"], plan["nouveau_first"] = None, True
 
 
 def _package_is_there(facts: dict[str, Any], plan: dict[str, Any], wants: dict[str, Any]) -> bool:
@@ -148,13 +150,6 @@ def _package_is_there(facts: dict[str, Any], plan: dict[str, Any], wants: dict[s
 def _module_is_there(facts: dict[str, Any], plan: dict[str, Any]) -> bool:
     on_disk = (facts.get("driver") or {}).get("on_disk") or {}
     return all((on_disk.get(kernel) or {}).get("version") == plan["version"] for kernel in plan["kernels"])
-
-
-def _loading(facts: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
-    """Where another module holds the GPU, the installer leaves the modules alone: the reboot brings the new ones."""
-    held = bool((facts.get("driver") or {}).get("loaded") or (facts.get("nouveau") or {}).get("loaded"))
-    running = (facts.get("kernel") or {}).get("running")
-    return {"allow_running_driver": held, "load_modules": not held and plan["kernels"] == [running]}
 
 
 def _absent(plan: dict[str, Any], facts: dict[str, Any], wants: dict[str, Any]) -> None:

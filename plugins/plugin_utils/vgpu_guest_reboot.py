@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_reboot import can_load_now, reboot_reasons
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vgpu_loading import nouveau_reason
 
 
 def vgpu_guest_reboot(facts: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
@@ -15,6 +16,8 @@ def vgpu_guest_reboot(facts: dict[str, Any], plan: dict[str, Any]) -> dict[str, 
 
     :param plan: of filter vgpu_guest_plan for the same host
     """
+    if plan["nouveau_first"]:
+        return {"required": True, "reasons": [nouveau_reason(plan["version"])], "blocked": [], "load_now": False}
     reasons = reboot_reasons(facts, plan)
     return {
         "required": bool(reasons),

@@ -21,9 +21,7 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vgpu_host_findings
     iommu_works,
     manager_kernels,
 )
-
-# Since these branches the installer can run beside a loaded driver, and leave its own module unloaded.
-BESIDE, NO_LOADING = 545, 550
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vgpu_loading import loading, nouveau_first
 
 DEFAULTS: dict[str, Any] = {
     "state": "present",
@@ -148,10 +146,15 @@ def _manager(plan: dict[str, Any], facts: dict[str, Any], wants: dict[str, Any],
         return
     plan["installs"] = True
     branch = branch_of(plan["version"]) if plan["version"] else 0
-    plan["nouveau_first"] = plan["method"] == "runfile" and branch < NO_LOADING and _nouveau(facts)
+    plan["nouveau_first"] = plan["method"] == "runfile" and nouveau_first(facts, branch)
     if plan["method"] == "runfile":
         keys = {"signing_key": wants["signing_key"], "signing_certificate": wants["signing_certificate"]}
-        plan["runfile"] = {**source, "dkms": bool(wants["dkms_enabled"]), **keys, **_loading(facts, plan, branch)}
+        plan["runfile"] = {
+            **source,
+            "dkms": bool(wants["dkms_enabled"]),
+            **keys,
+            **loading(facts, plan["kernels"], branch),
+        }
     else:
         plan["package"] = {**source, "hold": True, "replaces": [manager.PACKAGES]}
     system = facts.get("system") or {}
@@ -169,20 +172,6 @@ def _manager(plan: dict[str, Any], facts: dict[str, Any], wants: dict[str, Any],
 def _modules_are_there(facts: dict[str, Any], plan: dict[str, Any]) -> bool:
     on_disk = (facts.get("driver") or {}).get("on_disk") or {}
     return all((on_disk.get(kernel) or {}).get("version") == plan["version"] for kernel in plan["kernels"])
-
-
-def _nouveau(facts: dict[str, Any]) -> bool:
-    return bool((facts.get("nouveau") or {}).get("loaded"))
-
-
-def _loading(facts: dict[str, Any], plan: dict[str, Any], branch: int) -> dict[str, Any]:
-    """Where another module holds the card, the installer leaves the modules alone: the reboot brings the new ones.
-
-    Older installers cannot: they load the module at once, so that nouveau has to be gone before they run.
-    """
-    held = bool((facts.get("driver") or {}).get("loaded")) or _nouveau(facts)
-    loads = not held and plan["kernels"] == [(facts.get("kernel") or {}).get("running")]
-    return {"allow_running_driver": held and branch >= BESIDE, "load_modules": loads or branch < NO_LOADING}
 
 
 def is_ready(facts: dict[str, Any], plan: dict[str, Any]) -> bool:

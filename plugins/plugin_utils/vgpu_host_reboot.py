@@ -10,6 +10,7 @@ from typing import Any
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_reboot import can_load_now, reboot_reasons
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vgpu_host_files import MODPROBE
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vgpu_host_manager import loaded_version
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vgpu_loading import nouveau_reason
 
 
 def vgpu_host_reboot(
@@ -23,10 +24,7 @@ def vgpu_host_reboot(
         return {"required": False, "reasons": [], "blocked": [], "load_now": False}
     reasons = reboot_reasons(facts, plan) if plan["method"] not in (None, "none") or plan["remove_runfile"] else []
     if plan["nouveau_first"]:
-        reasons.append(
-            f"nouveau has the card, and the installer of {plan['version']} loads its module at once, so that nouveau"
-            " has to be gone before it runs"
-        )
+        reasons.append(nouveau_reason(plan["version"]))
     if plan["iommu"]:
         reasons.append("The IOMMU is in the kernel's command line, which counts from the next boot")
     if plan["state"] == "present" and loaded_version(facts) and MODPROBE in (changed_paths or []):

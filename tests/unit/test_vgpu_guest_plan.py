@@ -45,13 +45,33 @@ def test_a_runfile_needs_a_compiler_and_gets_a_unit():
     assert plan["runfile"]["load_modules"] and not plan["runfile"]["allow_running_driver"]
 
 
+NEWER = {"path": "/mnt/Shared/nv/NVIDIA-Linux-x86_64-580.95.05-grid.run", "sha256": SHA}
+
+
 def test_modules_that_are_loaded_are_left_to_the_reboot():
     old = {"version": "535.216.01", "uninstaller": "/usr/bin/nvidia-uninstall"}
     disk = {"6.1.0-56-amd64": old}
     there = {"loaded": old, "library": old, "on_disk": disk, "install": {"packages": [], "runfile": old}}
     facts = host(grid={"package": None}, driver=there)
-    plan = vgpu_guest_plan(facts, {"driver": RUNFILE})
+    plan = vgpu_guest_plan(facts, {"driver": NEWER})
     assert plan["runfile"]["allow_running_driver"] and not plan["runfile"]["load_modules"]
+    older = vgpu_guest_plan(facts, {"driver": RUNFILE})["runfile"]
+    assert older["load_modules"] and not older["allow_running_driver"], "its installer knows neither option"
+
+
+def test_an_old_installer_waits_until_nouveau_has_gone():
+    facts = fresh(nouveau={"loaded": True})
+    plan = vgpu_guest_plan(facts, {"driver": RUNFILE, "token": TOKEN})
+    assert (
+        plan["nouveau_first"]
+        and plan["runfile"] is None
+        and plan["header_packages"]
+        and "gcc" in plan["build_packages"]
+    )
+    reboot = vgpu_guest_reboot(facts, plan)
+    assert reboot["required"] and not reboot["blocked"] and "nouveau" in reboot["reasons"][0]
+    newer = vgpu_guest_plan(facts, {"driver": NEWER, "token": TOKEN})
+    assert not newer["nouveau_first"] and newer["runfile"]["allow_running_driver"]
 
 
 def test_a_package_that_lost_its_hold_is_held_again():
