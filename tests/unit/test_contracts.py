@@ -14,6 +14,8 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils import (
     driver_outline,
     nccl_plan,
     preflight_plan,
+    vgpu_host_plan,
+    vllm_plan,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,7 +60,14 @@ def test_defaults_and_argument_specs_agree(role):
         assert option.get("default") == defaults[name], name
 
 
-PLANS = {"nvidia_driver": driver_outline, "cuda": cuda_plan, "nccl": nccl_plan, "preflight": preflight_plan}
+PLANS = {
+    "nvidia_driver": driver_outline,
+    "cuda": cuda_plan,
+    "nccl": nccl_plan,
+    "preflight": preflight_plan,
+    "vgpu_host": vgpu_host_plan,
+    "vllm_serve": vllm_plan,
+}
 
 
 @pytest.mark.parametrize("role", PLANS)
