@@ -1,0 +1,94 @@
+"""The program that systemd runs before and after a server: what it removes, refuses and waits for."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+PATH = Path(__file__).resolve().parents[2] / "roles" / "vllm_serve" / "files" / "gpufleet-vllm.py"
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    spec = importlib.util.spec_from_file_location("gpufleet_vllm", PATH)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "RUN", str(tmp_path / "run"))
+    monkeypatch.setattr(module, "SHM", str(tmp_path / "shm"))
+    (tmp_path / "shm").mkdir()
+    return module
+
+
+def test_it_needs_nothing_but_the_standard_library():
+    text = PATH.read_text(encoding="utf-8")
+    assert "ansible" not in text.lower().replace("gpufleet.nvidia", "")
+    compile(text, str(PATH), "exec", dont_inherit=True)
+
+
+def test_a_taken_port_is_seen_with_its_owner(program):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        inode = program.listener(port)
+        assert inode
+        assert f"(process {os.getpid()})" in program.owner(inode)
+    assert program.listener(port) == ""
+
+
+def test_only_memory_that_nobody_holds_and_that_is_the_user_s_is_removed(program, monkeypatch):
+    shm = Path(program.SHM)
+    for name in ("psm_left", "psm_held", "other"):
+        (shm / name).write_text("x", encoding="utf-8")
+    monkeypatch.setattr(program, "held_segments", lambda: {str(shm / "psm_held")})
+    me = program.pwd.getpwuid(os.getuid()).pw_name
+    program.clear_segments("nobody")
+    assert len(list(shm.iterdir())) == 3
+    program.clear_segments(me)
+    assert sorted(path.name for path in shm.iterdir()) == ["other", "psm_held"]
+
+
+def test_memory_that_a_process_has_open_is_held(program):
+    path = Path(program.SHM) / "psm_1"
+    with path.open("w", encoding="utf-8"):
+        assert str(path) in program.held_segments()
+
+
+def test_processes_of_other_groups_are_never_touched(program):
+    assert program.group_members("") == []
+    assert program.group_members("/sys/fs/cgroup/system.slice/nginx.service") == []
+
+
+def test_one_server_of_a_card_starts_at_a_time(program, monkeypatch):
+    starting = {"vllm@a.service"}
+    monkeypatch.setattr(program, "is_starting", lambda unit: unit in starting)
+    assert program.take_cards("vllm@a.service", ["0", "1"]) == ""
+    assert program.take_cards("vllm@b.service", ["1"]) == "vllm@a.service"
+    assert program.take_cards("vllm@c.service", ["2"]) == ""
+    assert program.take_cards("vllm@a.service", ["0", "1"]) == ""  # started again by systemd
+    starting.clear()
+    assert program.take_cards("vllm@b.service", ["1"]) == ""
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_health_is_an_answer_of_200(program, status):
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_args):
+            return
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        assert program.is_healthy(f"http://127.0.0.1:{server.server_port}/health") is (status == 200)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert program.is_healthy(f"http://127.0.0.1:{server.server_port}/health") is False
