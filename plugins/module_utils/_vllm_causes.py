@@ -141,8 +141,13 @@ CAUSES = (
         "The server's user may not read or write what the line names. Give it the file, or move that elsewhere.",
     ),
     (
+        "library_missing",
+        r"\.so[.\d]*: cannot open shared object file",
+        "A library of the system is missing. Put its package into vllm_serve_system_packages, with what is there.",
+    ),
+    (
         "environment_broken",
-        r"ModuleNotFoundError|ImportError|undefined symbol|PackageNotFoundError|cannot open shared object file",
+        r"ModuleNotFoundError|ImportError|undefined symbol|PackageNotFoundError|'_OpNamespace' '_C' object has no",
         "The environment is not whole. Remove it and run the role again, with constraints where two packages disagree.",
     ),
     (
@@ -155,13 +160,14 @@ CAUSES = (
         r"status=226/NAMESPACE|Failed to set up mount namespacing",
         "Here systemd cannot give the server a file system of its own. Set vllm_serve_hardening_enabled: false.",
     ),
-    (
-        "engine_died",
-        r"EngineDeadError|EngineCore encountered an issue|Engine core initialization failed|engine is dead",
-        "The engine died. Its own words stand above that line in the journal.",
-    ),
 )
-PATTERNS = tuple((cause, re.compile(words), hint) for cause, words, hint in CAUSES)
+# It follows from all the others, so that a warning may tell more.
+ENGINE_DIED = (
+    "engine_died",
+    r"EngineDeadError|EngineCore encountered an issue|Engine core initialization failed|engine is dead",
+    "The engine died. Its own words stand above that line in the journal.",
+)
+PATTERNS = tuple((cause, re.compile(words), hint) for cause, words, hint in (*CAUSES, ENGINE_DIED))
 UNKNOWN = "Read the journal of the unit from its last start on."
 # An exception of Python's, as the last line of a traceback has it; or what systemd says of an end.
 LAST = re.compile(r"\b[A-Z]\w*(?:Error|Exception): |Main process exited|error:", re.MULTILINE)
@@ -175,8 +181,9 @@ WARNING = re.compile(r"\bWARNING \d\d-\d\d |^WARNING\b|\bUserWarning\b|\bFutureW
 def decisive(lines):
     """(cause, line, hint) of a server's words, oldest first; ("unknown", its last complaint or None, hint) at worst."""
     told = [line for line in lines if not REMARK.search(line)]
-    for rows in ([line for line in told if not WARNING.search(line)], told):
-        for cause, pattern, hint in PATTERNS:
+    plain = [line for line in told if not WARNING.search(line)]
+    for rows, patterns in ((plain, PATTERNS[:-1]), (told, PATTERNS)):
+        for cause, pattern, hint in patterns:
             for line in rows:
                 if pattern.search(line):
                     return cause, line, hint

@@ -18,6 +18,7 @@ PROPERTIES = (
     "ActiveState",
     "SubState",
     "NRestarts",
+    "MainPID",
     "ExecMainStartTimestampMonotonic",
     "ActiveEnterTimestampMonotonic",
 )
@@ -79,6 +80,7 @@ def has_died(unit, first):
     if not unit:
         return False
     ended = unit["ActiveState"] in ("failed", "inactive") or unit["SubState"] == "auto-restart"
+    ended = ended or (unit["SubState"] == "start-post" and unit.get("MainPID") == "0")
     return ended or unit.get("NRestarts", "0") != first.get("NRestarts", "0")
 
 

@@ -98,7 +98,12 @@ def test_a_reply_that_is_no_answer_is_not_ready_and_is_told_when_time_is_over():
 
 
 @pytest.mark.parametrize(
-    "state", ["ActiveState=failed\nSubState=failed", "ActiveState=activating\nSubState=auto-restart"]
+    "state",
+    [
+        "ActiveState=activating\nSubState=start-post\nMainPID=0",
+        "ActiveState=failed\nSubState=failed",
+        "ActiveState=activating\nSubState=auto-restart",
+    ],
 )
 def test_a_dead_server_is_told_with_the_cause_in_its_journal(state):
     dead = ACTIVE.replace("ActiveState=active\nSubState=running", state)
@@ -171,6 +176,13 @@ def test_the_root_of_the_trouble_counts_and_not_what_follows():
     ]
     assert decisive(lines)[0] == "gpu_memory"
     assert decisive(lines[:2])[0] == "environment_broken"
+    assert decisive([*lines[:2], lines[3]])[0] == "environment_broken"
+    assert decisive([lines[3]])[0] == "engine_died"
+    gone = "Failed to import from vllm._C: ImportError('libnuma.so.1: cannot open shared object file')"
+    assert decisive([gone, "AttributeError: '_OpNamespace' '_C' object has no attribute 'x'"])[:2] == (
+        "library_missing",
+        gone,
+    )
     assert decisive(["KeyError: 'x'", "all is well"])[:2] == ("unknown", "KeyError: 'x'")
     assert decisive(["all is well"])[:2] == ("unknown", None)
 

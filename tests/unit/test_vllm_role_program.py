@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -72,6 +73,17 @@ def test_one_server_of_a_card_starts_at_a_time(program, monkeypatch):
     assert program.take_cards("vllm@a.service", ["0", "1"]) == ""  # started again by systemd
     starting.clear()
     assert program.take_cards("vllm@b.service", ["1"]) == ""
+
+
+def test_a_server_that_ends_before_it_serves_is_no_longer_waited_for(program, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    monkeypatch.setenv("MAINPID", "4194305")  # more than any process's number
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert program.wait(f"http://127.0.0.1:{port}/health") == 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.parametrize("status", [200, 503])

@@ -213,8 +213,13 @@ def end_starting_server(*_args: object) -> None:
 
 
 def wait(url: str) -> int:
+    """systemd itself does not look at the server while this runs, so that one which ends must be noticed here."""
     signal.signal(signal.SIGTERM, end_starting_server)
+    server = os.environ.get("MAINPID", "self")
     while not is_healthy(url):
+        if not os.path.exists(f"/proc/{server}"):
+            print("The server has ended before it served.")
+            return 1
         time.sleep(1)
     return 0
 
