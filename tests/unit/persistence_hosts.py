@@ -82,9 +82,7 @@ def _card(address: str, driver: str = "nvidia") -> Facts:
     return {"address": address, "kind": "gpu", "driver": driver}
 
 
-def _unit(
-    path: str, effective: str, load: str, state: str, active: bool, failed: bool, texts: dict[str, str]
-) -> Facts:
+def _unit(path: str, effective: str, load: str, state: str, active: bool, failed: bool, texts: dict[str, str]) -> Facts:
     return {
         "path": path,
         "load_state": load,
@@ -128,9 +126,7 @@ def container() -> Facts:
 
 def no_driver() -> Facts:
     facts = host(None, loaded=False)
-    facts["driver"].update(
-        on_disk={"6.1.0": None}, library=None, install={"method": "none", "packages": []}
-    )
+    facts["driver"].update(on_disk={"6.1.0": None}, library=None, install={"method": "none", "packages": []})
     return facts
 
 
