@@ -107,6 +107,8 @@ def ensure(params, system, http, clock, sleep, *, apply):
             if has_died(unit, first[name]):
                 raise died(system, name, lacking.get(name))
             lacking[name], is_final, hint = look(rows[name], http, params["request_timeout"])
+            if lacking[name] is None and unit.get("ActiveState", "active") != "active":
+                lacking[name] = "it answers, and systemd has not noticed yet"
             if lacking[name] is None:
                 found[name] = {"waited_s": round(clock() - began, 1), "ready_s": seconds_to_ready(unit)}
             elif is_final:

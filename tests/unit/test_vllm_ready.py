@@ -120,6 +120,12 @@ def test_a_server_that_systemd_has_started_again_has_died_meanwhile():
         World({}, units=(ACTIVE, again)).run()
 
 
+def test_a_server_that_systemd_still_counts_as_starting_is_waited_for():
+    starting = ACTIVE.replace("ActiveState=active\nSubState=running", "ActiveState=activating\nSubState=start-post")
+    found = World(GOOD, units=(starting, starting, ACTIVE)).run()["instances"]["llm"]
+    assert found == {"waited_s": 2, "ready_s": 41.5}
+
+
 def test_a_server_without_a_unit_of_ours_is_only_asked():
     assert (
         World(GOOD, units=("Id=vllm@llm.service\nLoadState=not-found\n",)).run()["instances"]["llm"]["ready_s"] is None

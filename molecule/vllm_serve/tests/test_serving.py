@@ -26,7 +26,7 @@ def ask(host, place, path, body=None, key=KEY):
     told = json.dumps([f"http://{place}{path}", key, body])
     packed = base64.b64encode(told.encode()).decode()  # the key has letters that a shell would read
     status, text = json.loads(host.check_output("echo %s | base64 -d | python3 -c %s", packed, ASK))
-    return status, json.loads(text) if text[:1] in "{[" else text
+    return status, json.loads(text) if text.startswith(("{", "[")) else text
 
 
 def test_a_chat_model_says_something(host):
