@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -371,3 +374,15 @@ def test_a_build_for_processors_is_not_held_against_the_cards():
     assert plan["instances"][0]["gpus"] == []
     plan = vllm_plan(facts, chosen, {"version": "0.32.0", "instances": [one]})
     assert "vllm_gpu_unsupported" in [row["code"] for row in plan["findings"]]
+
+
+@pytest.mark.parametrize("guide", ["roles/vllm_serve/README.md", "docs/serving.md"])
+def test_the_services_of_the_guides_can_be_served(guide):
+    text = (Path(__file__).resolve().parents[2] / guide).read_text(encoding="utf-8")
+    (block,) = [one for one in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "vllm_serve_instances:" in one]
+    given = yaml.safe_load(block)
+    version = given["vllm_serve_version"]
+    plan, _facts = plan_of(*given["vllm_serve_instances"], version=version, api_key="key-of-all")
+    assert [row["text"] for row in plan["findings"] if row["severity"] == "error"] == []
+    assert [row["name"] for row in plan["instances"]] == ["llm", "embedding", "reranker"]
+    assert {row["secrets"]["VLLM_API_KEY"] for row in plan["instances"]} == {"vllm_serve_api_key"}
