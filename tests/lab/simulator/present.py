@@ -53,8 +53,8 @@ def mount_all() -> None:
     """Keeps a view of what is covered, then covers it."""
     (OUTER / "module").mkdir(parents=True, exist_ok=True)
     bind(Path("/sys/module"), str(OUTER / "module"))
-    # Shared, it would be covered as well; systemd would then take it for a tmpfs, order it after swap.target, forget that with
-    # the mount at a shutdown, and wait for swap.target for ever.
+    # Shared, it would be covered as well; systemd would then take it for a tmpfs, order it after swap.target, forget
+    # that with the mount at a shutdown, and wait for swap.target for ever.
     subprocess.run(["mount", "--make-private", str(OUTER / "module")], check=True)
     for name, target in FILES.items():
         write(OUTER / name, Path(target).read_text() if Path(target).exists() else "")
