@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Makes three tiny models without weights: a chat model, an embedding model and a reranker.
 
     tiny_models.py FOLDER

@@ -101,8 +101,8 @@ def environments(system, places):
     for path in sorted({*below, *places}):
         for python in system.entries(f"{path}/lib"):
             names = system.entries(f"{path}/lib/{python}/site-packages") if python.startswith("python") else []
-            rows = [re.fullmatch(r"(vllm(?:_\w+)?)-([^-]+)\.dist-info", name) for name in names]
-            rows = sorted((match for match in rows if match), key=lambda match: match[1] == "vllm")
+            matches = [re.fullmatch(r"(vllm(?:_\w+)?)-([^-]+)\.dist-info", name) for name in names]
+            rows = sorted((match for match in matches if match), key=lambda match: match[1] == "vllm")
             if rows:
                 package, version = rows[0][1].replace("_", "-"), rows[0][2]
                 found.append({"path": path, "package": package, "version": version, "current": path == current})

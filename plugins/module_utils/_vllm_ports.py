@@ -46,7 +46,8 @@ def listening(system):
 
 def owners_of(system, inodes):
     """{inode: process} for as many as can be seen."""
-    left, found = {f"socket:[{inode}]": inode for inode in inodes}, {}
+    left = {f"socket:[{inode}]": inode for inode in inodes}
+    found: dict = {}
     for pid in sorted((name for name in system.entries("/proc") if name.isdigit()), key=int):
         for number in system.entries(f"/proc/{pid}/fd"):
             inode = left.get(system.link(f"/proc/{pid}/fd/{number}") or "")

@@ -100,7 +100,9 @@ def ensure(params, system, http, clock, sleep, *, apply):
     :raises NotReady: when a server has died, answers wrongly, or the time is over
     """
     rows = {row["name"]: row for row in params["instances"]}
-    began, first, found, lacking = clock(), units_of(system, list(rows)), {}, {}
+    began, first = clock(), units_of(system, list(rows))
+    found: dict = {}
+    lacking: dict = {}
     while apply and len(found) < len(rows):
         units = units_of(system, [name for name in rows if name not in found])
         for name, unit in units.items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 
-REQUESTS = {  # route: body without the model
+REQUESTS: dict[str, dict] = {  # route: body without the model
     "/v1/completions": {"prompt": "Hello", "max_tokens": 1, "temperature": 0},
     "/v1/embeddings": {"input": "Hello"},
     "/classify": {"input": "Hello"},

@@ -115,7 +115,7 @@ def servers(plan, wants, layout):
     try:
         for wave in service["waves"]:
             (name,) = wave["names"]
-            unit = next(row["content"] for row in wave["files"] if row["path"].endswith(".conf"))
+            (unit,) = [row["content"] for row in wave["files"] if row["path"].endswith(".conf")]
             lines = [word for line in values(unit, "Environment") for word in words(line)]
             for path in values(unit, "EnvironmentFile"):
                 lines += variables(secrets[path])

@@ -60,7 +60,7 @@ def folder_of(name, revision):
 
 
 def names_in(folder):
-    below = [os.path.join(base, name) for base, _, names in os.walk(folder) for name in names]
+    below = [os.path.join(base, name) for base, _folders, names in os.walk(folder) for name in names]
     return sorted(os.path.relpath(path, folder) for path in below)
 
 

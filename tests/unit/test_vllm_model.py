@@ -117,7 +117,7 @@ def test_a_second_run_asks_no_hub_and_runs_no_python(host):
     host.asked()
     host.ran.clear()
     result = host.go(offline=True, python=None)
-    assert not result["changed"] and host.asked() == [] and {argv[0] for argv, _ in host.ran} == {"find"}
+    assert not result["changed"] and host.asked() == [] and {argv[0] for argv, _data in host.ran} == {"find"}
     assert result["diff"]["before"] == result["diff"]["after"]
 
 

@@ -18,6 +18,7 @@ PATH = Path(__file__).resolve().parents[2] / "roles" / "vllm_serve" / "files" / 
 @pytest.fixture
 def program(tmp_path, monkeypatch):
     spec = importlib.util.spec_from_file_location("gpufleet_vllm", PATH)
+    assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     monkeypatch.setattr(module, "RUN", str(tmp_path / "run"))

@@ -15,6 +15,10 @@ PARAMS: dict = {
 }  # fmt: skip
 
 
+def breaks(why):
+    raise why
+
+
 def params(**given):
     assert set(given) <= set(PARAMS)
     return {**PARAMS, **given}
@@ -48,7 +52,7 @@ class EnvironmentHost(FakeSystem):
         for word, end in self.fails.items():
             if word in argv or any(word in part for part in argv if len(word) > 8):
                 if isinstance(end, Exception):
-                    raise end
+                    breaks(end)
                 return end
         program = argv[0].rsplit("/", 1)[-1]
         if program in ("rm", "mv", "chmod"):
@@ -95,7 +99,7 @@ class EnvironmentHost(FakeSystem):
             elif not word.startswith("-"):
                 wishes.append(word)
         for wish in wishes:
-            name, _, version = wish.partition("==")
+            name, _sign, version = wish.partition("==")
             if name not in self.index or (version and version not in self.index[name]):
                 return Result(1, "", f"ERROR: No matching distribution found for {wish}")
             found = version or self.index[name][-1]
