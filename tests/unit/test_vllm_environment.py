@@ -248,7 +248,7 @@ def test_check_mode_only_warns_of_a_python_that_a_task_before_may_install():
 
 
 def test_a_python_that_only_root_can_run_is_a_warning():
-    host = serving(links={"/usr/bin/python3.11": "/root/.pyenv/versions/3.11.7/bin/python3.11"})
+    host = serving(links={"/usr/bin/python3.11": "/root/pythons/3.11.7/bin/python3.11"})
     assert "lies in /root" in go(host, NEW, apply=False)["warnings"][0]
 
 
