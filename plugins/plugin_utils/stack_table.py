@@ -26,6 +26,22 @@ def stack_table(hosts: dict[str, dict[str, Any]]) -> list[str]:
     return [lines[0], rule, *lines[1:], *(line for name, entry in hosts.items() for line in _below(name, entry))]
 
 
+def stack_rows(hosts: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The cells of the table by host and by column, in small letters, with ``errors``: what stands in the way."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, entry in hosts.items():
+        cells = zip((column.lower() for column in HEADER[1:]), _row(name, entry)[1:], strict=True)
+        found[name] = {**dict(cells), "errors": _errors(entry)}
+    return found
+
+
+def _errors(entry: dict[str, Any]) -> list[str]:
+    stack = entry.get("stack")
+    if not stack:
+        return [str(entry.get("error") or "")]
+    return [finding["text"] for finding in stack["findings"] if finding["severity"] == "error"]
+
+
 def _row(name: str, entry: dict[str, Any]) -> tuple[str, ...]:
     stack = entry.get("stack")
     if not stack:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.stack import stack
-from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.stack_table import stack_table
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.stack_table import stack_rows, stack_table
 from tests.unit.golden.hosts import driver, host
 
 GUEST = host("ubuntu-22.04", "p40", place="vgpu_guest", driver={**driver(), "loaded": {"version": "525.105.17"}})
@@ -61,3 +61,16 @@ def test_a_host_without_facts_is_named_and_not_dropped():
     assert "no plan" in lines[2] and "no plan" in lines[3]
     assert "  error: Connection refused" in lines
     assert any("odd" in line for line in lines[4:])
+
+
+def test_rows_for_the_next_job_have_the_cells_of_the_table_and_what_is_in_the_way():
+    refused = stack(host("debian-12", "p40"), {"driver_branch": 9999})
+    rows = stack_rows({"good": {"stack": stack(host("debian-12", "p40"), {})}, "bad": {"stack": refused}})
+    assert set(rows["good"]) == {"gpus", "driver", "cuda", "nccl", "vllm", "verdict", "errors"}
+    assert rows["good"]["gpus"] == "Tesla P40" and rows["good"]["errors"] == []
+    assert rows["bad"]["errors"] and all("9999" in text for text in rows["bad"]["errors"][:1])
+
+
+def test_a_host_without_a_plan_has_its_reason_in_its_row():
+    rows = stack_rows({"gone": {"stack": None, "error": "unreachable"}})
+    assert rows["gone"]["verdict"] == "no plan" and rows["gone"]["errors"] == ["unreachable"]
