@@ -1,4 +1,4 @@
-"""What AWX runs the playbooks in: the image's description is complete, and holds what the collection needs and nothing else."""
+"""What AWX runs the playbooks in: the image's description is complete, and holds only what the collection needs."""
 
 from __future__ import annotations
 
