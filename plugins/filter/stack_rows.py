@@ -34,8 +34,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - By name of the host, texts C(gpus), C(driver), C(cuda), C(nccl), C(vllm) and C(verdict), and C(errors), a list of the sentences
-      that stand in the way.
+    - By name of the host, texts C(gpus), C(driver), C(cuda), C(nccl), C(vllm) and C(verdict), and C(errors), a list of
+      the sentences that say what is in the way.
   type: dict
 """
 

@@ -2,8 +2,8 @@
 
 Sources, read in November 2026: specifications/pattern-schema/pattern-schema-3.0.0.json and
 specifications/pattern-specification/pattern-specification-2.0.0.md of github.com/ansible/pattern-service for patterns;
-JobTemplateSurveySpec in awx/api/views/__init__.py and SurveyJobTemplateMixin in awx/main/models/mixins.py of github.com/ansible/awx
-(devel, October 2024) for surveys.
+JobTemplateSurveySpec in awx/api/views/__init__.py and SurveyJobTemplateMixin in awx/main/models/mixins.py of
+github.com/ansible/awx (devel, October 2024) for surveys.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _broken_question(row: dict[str, Any]) -> Iterator[str]:
     for key in ("min", "max"):
         if key in row and (not isinstance(row[key], int) or isinstance(row[key], bool)):
             yield f"{name}: {key} is no whole number"
-    # The pattern schema wants a text, AWX the type of the question: only where both are one is a default possible at all.
+    # The pattern schema wants a text, AWX the type of the question: a default is possible only where both are one.
     default = row.get("default")
     if default is not None and (row["type"] in {"integer", "float"} or not isinstance(default, str)):
         yield f"{name} has a default that one of the two refuses"
