@@ -12,7 +12,8 @@ version_added: 0.1.0
 author: gpufleet.nvidia contributors (@gpufleet)
 description:
   - Gives one dictionary with an entry for each role of this collection, and in it every variable in scope that is an
-    option of that role, without the role's prefix, templated, and of the type that the role declares.
+    option of that role, without the role's prefix, templated, and of the type that the role declares. A value outside
+    an option's choices is refused with them.
   - A role's defaults are in it only where they are in scope; what is missing takes its default in
     P(gpufleet.nvidia.stack#filter).
   - Options that hold secrets are left out.
@@ -44,11 +45,17 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.stack_options impo
 CONVERTERS = {"bool": check_type_bool, "int": check_type_int, "list": check_type_list, "str": check_type_str}
 
 
+class _Outside(Exception):
+    """Not one of the choices, in the words of Ansible's own validation."""
+
+
 def _converted(value, spec):
     """The value in the type that the role declares, as the role itself will see it."""
     if value is None or spec.get("type") not in CONVERTERS:
         return value
     value = CONVERTERS[spec["type"]](value)
+    if "choices" in spec and not isinstance(value, list) and value not in spec["choices"]:
+        raise _Outside(f"must be one of: {', '.join(map(str, spec['choices']))}, got: {value}")
     element = CONVERTERS.get(spec.get("elements"))
     return [element(row) for row in value] if element else value
 
@@ -63,6 +70,8 @@ class LookupModule(LookupBase):
             for name, full in declared.items():
                 try:
                     found.setdefault(role, {})[name] = _converted(values[name], options[name])
+                except _Outside as exc:
+                    raise AnsibleError(f"value of {full} {exc}") from exc
                 except (TypeError, ValueError) as exc:
                     raise AnsibleError(
                         f"{full} is not of the type that the role {role} declares: {exc}. Correct the variable."

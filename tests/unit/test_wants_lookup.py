@@ -67,6 +67,12 @@ def test_a_value_of_another_type_is_refused_by_the_variable_s_name(tmp_path):
         wants(tmp_path, nvidia_driver_branch="newest")
 
 
+def test_a_value_outside_the_choices_is_refused_in_the_words_of_the_argument_specification(tmp_path):
+    said = "value of nvidia_driver_flavour must be one of: auto, open, proprietary, got: closed"
+    with pytest.raises(AssertionError, match=said):
+        wants(tmp_path, nvidia_driver_flavour="closed")
+
+
 def test_every_role_is_read_and_secrets_are_left_out(tmp_path):
     assert set(role_options()) == {path.parents[1].name for path in ROLES.glob("*/meta/argument_specs.yml")}
     assert {"branch", "flavour"} <= set(role_options()["nvidia_driver"])
