@@ -1,4 +1,4 @@
-"""Runs a playbook as AWX does: by ansible-runner, from a folder with the project, the inventory and a survey's answers."""
+"""Runs a playbook as AWX does: by ansible-runner, from a folder with project, inventory and a survey's answers."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def prepare(folder: Path, hosts: dict[str, Any] | Path, answers: dict[str, Any],
 
 def run(folder: Path, pattern: str) -> Job:
     """Runs the template of *pattern* in a prepared folder, with its output beside it."""
-    _runner("run", str(folder), "-p", playbook(pattern), "--ident", "job", "--quiet")
+    _runner("run", str(folder), "-p", playbook(pattern), "--ident", "job", "--quiet", folder=folder / "project")
     return read(folder)
 
 
@@ -94,12 +94,12 @@ def read(folder: Path) -> Job:
     return Job(status, sorted(events, key=lambda row: row["counter"]))
 
 
-def _runner(*words: str, given: bytes | None = None) -> bytes:
+def _runner(*words: str, given: bytes | None = None, folder: Path = ROOT) -> bytes:
     assert RUNNER
     # AWX's nodes know nothing of the shell that somebody has started this from.
     known = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
-    environment = {**known, "PATH": PLACES, "LC_ALL": "C.UTF-8"}
-    done = subprocess.run([RUNNER, *words], env=environment, input=given, capture_output=True, check=False)
+    environment = {**known, "PATH": PLACES, "LC_ALL": "C.UTF-8", "PWD": str(folder)}
+    done = subprocess.run([RUNNER, *words], env=environment, cwd=folder, input=given, capture_output=True, check=False)
     # the job's own end is in its events; what ansible-runner itself refuses is only here
     assert b"usage: ansible-runner" not in done.stderr, done.stderr.decode()
     return done.stdout

@@ -13,8 +13,11 @@ NAMES = ("gpu1", "gpu2", "gpu3")
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    folder = prepare(tmp_path_factory.mktemp("whole"), inventory(*NAMES), {}, "--check")
-    return run(folder, "plan_gpu_hosts")
+    """It only reads the hosts; its file is written where the job runs."""
+    folder = prepare(tmp_path_factory.mktemp("whole"), inventory(*NAMES), {})
+    job = run(folder, "plan_gpu_hosts")
+    assert (folder / "project" / "plan.json").is_file()
+    return job
 
 
 def test_the_plan_is_handed_on_for_every_host(whole):

@@ -149,6 +149,22 @@ def test_a_variable_that_no_role_has_is_one_of_the_playbook():
             assert row["variable"] in OPTIONS or row["variable"] in text, row["variable"]
 
 
+def tasks(node) -> list[dict]:
+    """Every mapping of a playbook that may be a task, at any depth."""
+    if isinstance(node, list):
+        return [task for row in node for task in tasks(row)]
+    return [node, *(task for value in node.values() for task in tasks(value))] if isinstance(node, dict) else []
+
+
+@pytest.mark.parametrize("job", sorted({"plan", "verify", "license", "report"}))
+def test_results_are_handed_on_whole(job):
+    """AWX keeps the last of what set_stats says; summing it up would glue the texts of several hosts together."""
+    play = yaml.safe_load((ROOT / "playbooks" / f"{job}.yml").read_text(encoding="utf-8"))
+    handed = [task["ansible.builtin.set_stats"] for task in tasks(play) if "ansible.builtin.set_stats" in task]
+    assert handed and all(row["aggregate"] is False for row in handed)
+    assert all(name.startswith("gpufleet_") for row in handed for name in row["data"])
+
+
 BREAKS = {
     "no choices": lambda row: row.update(type="multiplechoice", choices=[]),
     "of no known type": lambda row: row.update(type="list"),
