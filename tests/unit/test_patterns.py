@@ -149,6 +149,25 @@ def test_a_variable_that_no_role_has_is_one_of_the_playbook():
             assert row["variable"] in OPTIONS or row["variable"] in text, row["variable"]
 
 
+def switches() -> list[str]:
+    asked = {row["variable"] for folder in PATTERNS for row in questions(folder)}
+    return sorted(name for name in asked if OPTIONS.get(name, {}).get("type") == "bool")
+
+
+@pytest.mark.parametrize("name", switches())
+def test_a_switch_that_comes_as_text_is_taken_as_a_switch(name):
+    """Ansible's conditions take no text for a condition, and call every text that is not empty true in an expression."""
+    parameter = re.compile(rf'\s*\w+: "\{{\{{ {name} \}}\}}"')
+    uses = 0
+    for path in sorted((*ROOT.glob("roles/*/tasks/*.yml"), *ROOT.glob("roles/*/vars/*.yml"))):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            # a sentence about the switch is none of its uses, and a module's parameter has a type
+            if re.search(rf"\b{name}\b(?!: )", line) and not parameter.fullmatch(line):
+                assert f"{name} | bool" in line, f"{path.relative_to(ROOT)}: {line.strip()}"
+            uses += bool(re.search(rf"\b{name}\b", line))
+    assert uses
+
+
 def tasks(node) -> list[dict]:
     """Every mapping of a playbook that may be a task, at any depth."""
     if isinstance(node, list):
