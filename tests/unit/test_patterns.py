@@ -202,3 +202,16 @@ def test_the_rules_find_what_breaks_them(sentence):
     survey = copy.deepcopy(template(PATTERNS[0])["survey"])
     BREAKS[sentence](survey["spec"][-1])
     assert [text for text in broken_survey(survey) if sentence in text]
+
+
+def test_the_guide_for_awx_names_every_template():
+    text = (ROOT / "docs" / "awx.md").read_text(encoding="utf-8")
+    assert [path.name for path in PATTERNS if f"| {template(path)['name']} |" not in text] == []
+
+
+def test_nothing_on_the_controller_asks_for_another_user_there():
+    """AWX's templates become root on the hosts; in the execution environment there is nothing to become it with."""
+    for path in (*ROOT.glob("playbooks/*.yml"), *ROOT.glob("roles/*/tasks/*.yml")):
+        for task in tasks(yaml.safe_load(path.read_text(encoding="utf-8"))):
+            if task.get("delegate_to") == "localhost":
+                assert task.get("become") is False, f"{path.relative_to(ROOT)}: {task['name']}"
