@@ -15,6 +15,7 @@ def steps() -> list[Step]:
             "unit and contract tests",
             [PYTHON, "-m", "pytest", "-q", "--numprocesses", "auto", "--dist", "worksteal", "tests/unit"],
         ),
+        Step("job templates", [PYTHON, "-m", "pytest", "-q", "tests/awx"]),
         Step("ruff", ["ruff", "check", "."]),
         Step("mypy", ["mypy", "tools", "tests", "plugins"]),
         Step("ansible-lint", ["ansible-lint", "--offline", "--strict"]),
