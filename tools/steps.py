@@ -17,6 +17,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 HEARTBEAT_SECONDS = 30
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+REPEATED_LINES = 25
 
 
 class Step(NamedTuple):
@@ -34,6 +35,16 @@ def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
     env["ANSIBLE_COLLECTIONS_PATH"] = str(ROOT / "collections")
     env.setdefault("LC_ALL", "C.UTF-8")
     return {**env, **(extra or {})}
+
+
+def decisive(text: str) -> str:
+    """Gives what of a failed step's output is worth repeating at the very end: the task that failed, or the last lines."""
+    lines = [COLOUR.sub("", line)[:500] for line in text.splitlines()]
+    fatal = next((n for n, line in enumerate(lines) if re.match(r"(fatal|failed): \[", line)), None)
+    if fatal is None:
+        return "\n".join(lines[-REPEATED_LINES:])
+    first = max((n for n in range(fatal) if lines[n].startswith("TASK [")), default=fatal)
+    return "\n".join(lines[max(first, fatal - REPEATED_LINES // 2) :][:REPEATED_LINES])
 
 
 class Running:
@@ -92,15 +103,15 @@ def run_all(steps: Sequence[Step], lanes: int = 1) -> int:
     with tempfile.TemporaryDirectory() as folder:
         logs = [None if lanes == 1 and step.show else Path(folder, f"{n}.log") for n, step in enumerate(steps)]
         failed = _run(list(zip(steps, logs, strict=True)), lanes)
-    for name in failed:
-        print(f"FAILED: {name}")
+    for name, text in failed.items():
+        print("\n".join([f"FAILED: {name}", *(f"    {line}" for line in decisive(text).splitlines())]))
     print(f"{len(steps) - len(failed)} passed, {len(failed)} failed", flush=True)
     return 1 if failed else 0
 
 
-def _run(waiting: list[tuple[Step, Path | None]], lanes: int) -> list[str]:
-    """Gives the names of those that failed."""
-    running, failed = list[Running](), list[str]()
+def _run(waiting: list[tuple[Step, Path | None]], lanes: int) -> dict[str, str]:
+    """Gives the names of those that failed, each with what it has written."""
+    running, failed = list[Running](), dict[str, str]()
     try:
         while waiting or running:
             while waiting and len(running) < lanes:
@@ -111,7 +122,7 @@ def _run(waiting: list[tuple[Step, Path | None]], lanes: int) -> list[str]:
             for one in [one for one in running if one.process.poll() is not None]:
                 running.remove(one)
                 if not one.report():
-                    failed.append(one.step.name)
+                    failed[one.step.name] = one.written()
     finally:
         for one in running:
             one.end()

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.bench.plays import changed, remote_executions
-from tools.steps import Running, Step, run_all
+from tools.steps import Running, Step, decisive, run_all
 
 OUTPUT = """
 TASK [Read the facts of the GPU stack] ***
@@ -67,6 +67,20 @@ def test_a_step_that_fails_beside_another_shows_all_that_it_wrote(capfd):
     assert run_all(steps, lanes=2) == 1
     shown = capfd.readouterr().out
     assert "the reason\nthe end" in shown and "breaks: FAILED after" in shown
+
+
+def test_why_a_step_failed_is_told_once_more_at_the_end():
+    story = [
+        "TASK [one] ***",
+        "ok: [h]",
+        "TASK [two] ***",
+        "\x1b[0;31mfatal: [h]: FAILED! => the cause\x1b[0m",
+        "PLAY RECAP",
+    ]
+    told = decisive("\n".join([*story, *["cleaning up"] * 100])).splitlines()
+    assert told[:2] == ["TASK [two] ***", "fatal: [h]: FAILED! => the cause"]
+    assert decisive("\n".join(map(str, range(100)))).splitlines() == [str(n) for n in range(75, 100)]
+    assert decisive("") == ""
 
 
 def test_an_interruption_ends_what_runs(monkeypatch):

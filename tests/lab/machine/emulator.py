@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from tests.lab import process
@@ -20,6 +21,7 @@ from tests.lab.places import SSH_PORT
 CORES = 1
 MEMORY_MIB = 2048
 PATIENCE = 10.0
+NICE = -15
 
 
 def disk(home: Path) -> Path:
@@ -70,6 +72,7 @@ def start(name: str, kind: Kind, home: Path, address: str) -> int:
             cwd="/",
             start_new_session=True,
         )
+    prefer(child.pid)
     end = time.monotonic() + PATIENCE
     while child.poll() is None and not serial.is_open(address) and time.monotonic() < end:
         time.sleep(0.05)
@@ -77,6 +80,17 @@ def start(name: str, kind: Kind, home: Path, address: str) -> int:
     if child.poll() is not None:
         raise LabError(f"{name}: QEMU ended at once with {child.returncode}: {log.read_text(errors='replace').strip()}")
     return child.pid
+
+
+def prefer(pid: int) -> None:
+    """Gives the machine's session more of the processors than others get, where the kernel shares them by sessions.
+
+    A reboot beside much other work takes 73 s so, and 226 s otherwise. Where it may not be, all stays as it is.
+    """
+    with suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(f"{NICE}\n", encoding="ascii")
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PGRP, pid, NICE)
 
 
 def stop(pid: int | None, started: int | None) -> None:
