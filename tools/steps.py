@@ -38,7 +38,7 @@ def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
 
 
 def decisive(text: str) -> str:
-    """Gives what of a failed step's output is worth repeating at the very end: the task that failed, or the last lines."""
+    """Gives what is worth repeating at the end of what a failed step wrote: the task that failed, or the last lines."""
     lines = [COLOUR.sub("", line)[:500] for line in text.splitlines()]
     fatal = next((n for n, line in enumerate(lines) if re.match(r"(fatal|failed): \[", line)), None)
     if fatal is None:
