@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections import namedtuple
 from contextlib import contextmanager, suppress
@@ -38,6 +39,10 @@ def _explained(verb, path):
         raise NvidiaError(
             f"Cannot {verb} {path}: {reason}. Run as root (become: true), on a file system that can be written."
         ) from exc
+
+
+def _at_once(path, flags):
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 class ModuleSystem:
@@ -81,9 +86,11 @@ class ModuleSystem:
         return None if data is None else data.decode("utf-8", "replace")
 
     def read_bytes(self, path, limit=None):
-        """Bytes of a file (the first *limit* of them), or None."""
+        """Bytes of a file (the first *limit* of them), or None; what is no regular file is not waited for."""
         try:
-            with open(path, "rb") as file:
+            with open(path, "rb", opener=_at_once) as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    return None
                 return file.read() if limit is None else file.read(limit)
         except OSError:
             return None

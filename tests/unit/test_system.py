@@ -94,6 +94,11 @@ def test_bytes_that_are_no_text_are_replaced(system, tmp_path):
     assert system.read_bytes(str(tmp_path / "x"), limit=1) == b"a"
 
 
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(system, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert system.read(str(tmp_path / "pipe")) is None
+
+
 def test_a_link_is_made_over_an_older_one(system, tmp_path):
     path = str(tmp_path / "link")
     system.symlink("/one", path)
