@@ -19,32 +19,44 @@ def drift(was, now):
     rows = []
     for part, kind in KINDS.items():
         for name in sorted(was[part]):
-            if name not in now[part] or was[part][name] == now[part][name]:
+            if name not in now[part]:
                 continue
             before, after = was[part][name], now[part][name]
+            if before == after and not is_unreadable(after, kind):
+                continue
             if kind == "fact":
                 rows += [_row(kind, *leaf) for leaf in leaves(name, before, after)]
             else:
-                rows.append(_row(kind, name, before, after, f"{name} {WORDS[kind](before, after)}"))
+                rows.append(_row(kind, name, before, after, f"{name} {words(kind, before, after)}"))
     return rows
+
+
+def is_unreadable(state, kind):
+    """True for a thing that nobody can vouch for, though it could not be read before either."""
+    return kind != "fact" and isinstance(state, dict) and "unreadable" in state
 
 
 def _row(kind, name, was, now, text):
     return {"kind": kind, "name": name, "was": was, "is": now, "text": text}
 
 
+def words(kind, was, now):
+    """What has happened to a thing, in words."""
+    if is_unreadable(now, kind) or is_unreadable(was, kind):
+        return "cannot be read" if is_unreadable(now, kind) else "could not be read then"
+    return WORDS[kind](was, now)
+
+
 def file_words(was, now):
     """What has happened to a file, in words."""
     if now is None or was is None:
         return "removed" if now is None else "appeared"
-    if "unreadable" in now:
-        return "cannot be read"
     shapes = [_shape(state) for state in (was, now)]
     if shapes[0] != shapes[1]:
         return f"{shapes[0]} → {shapes[1]}"
-    words = ["edited"] if was.get("sha256") != now.get("sha256") else []
-    words += [f"{key} {was.get(key)} → {now.get(key)}" for key in ("mode", "owner") if was.get(key) != now.get(key)]
-    return ", ".join(words)
+    said = ["edited"] if was.get("sha256") != now.get("sha256") else []
+    said += [f"{key} {was.get(key)} → {now.get(key)}" for key in ("mode", "owner") if was.get(key) != now.get(key)]
+    return ", ".join(said)
 
 
 def _shape(state):
@@ -57,28 +69,24 @@ def package_words(was, now):
     """What has happened to a package, in words."""
     if now is None or was is None:
         return "removed" if now is None else f"{now.get('version')} installed"
-    if "unreadable" in now or "unreadable" in was:
-        return "cannot be read" if "unreadable" in now else "could not be read then"
-    words = [f"{was['version']} → {now['version']}"] if was["version"] != now["version"] else []
+    said = [f"{was['version']} → {now['version']}"] if was["version"] != now["version"] else []
     if was.get("state") != now.get("state"):
-        words.append(now.get("state") or "installed")
+        said.append(now.get("state") or "installed")
     if was["held"] != now["held"]:
-        words.append("held" if now["held"] else "no longer held")
-    return ", ".join(words)
+        said.append("held" if now["held"] else "no longer held")
+    return ", ".join(said)
 
 
 def unit_words(was, now):
     """What has happened to a unit, in words."""
     if now is None or was is None:
         return "removed" if now is None else "appeared"
-    if "unreadable" in now or "unreadable" in was:
-        return "cannot be read" if "unreadable" in now else "could not be read then"
-    words = []
+    said = []
     if was["active"] != now["active"]:
-        words.append({"inactive": "stopped", "active": "started"}.get(now["active"], now["active"]))
+        said.append({"inactive": "stopped", "active": "started"}.get(now["active"], now["active"]))
     if was["enabled"] != now["enabled"]:
-        words.append(now["enabled"] or f"no longer {was['enabled']}")
-    return ", ".join(words)
+        said.append(now["enabled"] or f"no longer {was['enabled']}")
+    return ", ".join(said)
 
 
 WORDS = {"file": file_words, "package": package_words, "unit": unit_words}

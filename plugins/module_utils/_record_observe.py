@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _record_packages
 
@@ -115,5 +116,5 @@ def observe(system, names, facts):
         "files": files(system, names["files"]),
         "packages": _record_packages.observe(system, about.get("package_manager"), names["packages"]),
         "units": units(system, names["units"], about.get("service_manager")),
-        "facts": {path: pick(facts, path) for path in known},
+        "facts": json.loads(json.dumps({path: pick(facts, path) for path in known})),
     }

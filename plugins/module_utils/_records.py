@@ -9,7 +9,7 @@ import json
 import re
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._record_drift import drift
-from ansible_collections.gpufleet.nvidia.plugins.module_utils._record_observe import observe, units
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._record_observe import observe
 
 FOLDER = "/var/lib/gpufleet/records"
 FORMAT = 1
@@ -86,18 +86,14 @@ def verify(system, facts, folder=FOLDER, user_id=0):
             read_ones[role] = read(system, folder, role, user_id)
         except Damaged as exc:
             found[role] = {**dict.fromkeys(TEXTS[1:]), "damaged": str(exc), "unchecked": [], "drift": []}
-    service_manager = (facts.get("system") or {}).get("service_manager")
-    asked = sorted({unit for record in read_ones.values() for unit in record["managed"]["units"]})
-    shown = units(system, asked, service_manager)
-    for role, record in read_ones.items():
-        found[role] = _verified(system, facts, record, shown)
+    managed = [record["managed"] for record in read_ones.values()]
+    now = observe(system, {part: sorted({name for was in managed for name in was[part]}) for part in PARTS}, facts)
+    found.update({role: _verified(record, now) for role, record in read_ones.items()})
     return dict(sorted(found.items())), []
 
 
-def _verified(system, facts, record, shown):
+def _verified(record, now):
     was = record["managed"]
-    now = observe(system, {**was, "units": ()}, facts)
-    now["units"] = shown
     return {
         **{key: record[key] for key in TEXTS[1:]},
         "damaged": None,
