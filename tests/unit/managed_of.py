@@ -1,6 +1,6 @@
 """What the variables of roles make of a host, as Ansible templates them.
 
-A program, because Ansible's loader of collections is there once for a process: it reads ``[{role, facts, declared}]`` and
+A program, because Ansible has one loader of collections for a process: it reads ``[{role, facts, declared}]`` and
 writes, for each, the variable ``__<role>_managed``.
 """
 
@@ -18,7 +18,8 @@ def managed(role: str, facts: dict[str, Any], declared: dict[str, Any]) -> Any:
     from ansible.parsing.dataloader import DataLoader
     from ansible.template import Templar
 
-    loader, folder, variables = DataLoader(), ROOT / "roles" / role, {}
+    loader, folder = DataLoader(), ROOT / "roles" / role
+    variables: dict[str, Any] = {}
     loader.set_basedir(str(folder))
     for file in ("defaults/main.yml", "vars/main.yml"):
         variables |= loader.load_from_file(str(folder / file), trusted_as_template=True) or {}
