@@ -50,7 +50,9 @@ def doubt(records: Any, role: str, inputs: str, collection: str) -> str | None:
         return f"{role} is given something else than when it was converged."
     for key in ("drift", "unchecked"):
         rows = record.get(key)
-        if rows is None or rows:
-            texts = [row.get("text", "") if isinstance(row, dict) else str(row) for row in rows or ()]
-            return f"{role}, {key}: {'; '.join(texts) or 'unknown'}."
+        if not isinstance(rows, list):
+            return f"{role} does not tell its {key}."
+        if rows:
+            texts = [row.get("text", "") if isinstance(row, dict) else str(row) for row in rows]
+            return f"{role}, {key}: {'; '.join(texts)}."
     return None

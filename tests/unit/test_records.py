@@ -327,7 +327,9 @@ def gaps(facts):
 
 
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(), lambda v: st.lists(v) | st.dictionaries(st.text(), v)
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda v: st.lists(v, max_size=3) | st.dictionaries(st.text(max_size=5), v, max_size=3),
+    max_leaves=5,
 )
 
 
@@ -337,7 +339,7 @@ def test_no_text_breaks_the_parser(text):
         parse(text, "cuda")
 
 
-states = st.dictionaries(st.text(), values, max_size=3)
+states = st.dictionaries(st.text(max_size=5), values, max_size=2)
 parts = st.fixed_dictionaries(dict.fromkeys(("files", "packages", "units", "facts"), states))
 
 
