@@ -47,11 +47,12 @@ def parse_status(text, names):
     if not text:
         return {name: dict(UNREADABLE) for name in names}
     bare = {name.partition(":")[0] for name in names} | {"dpkg"}
-    pattern = rf"^Package: ({'|'.join(sorted(map(re.escape, bare)))})\n((?:.+\n?)*)"
     blocks: dict = {}
-    for found in re.finditer(pattern, text, re.M):
-        fields = dict(re.findall(r"^(Status|Version|Architecture): (.+)$", found[2], re.M))
-        blocks[found[1], fields.get("Architecture")] = fields
+    for block in text.split("\n\n"):
+        name = block[len("Package: ") : block.find("\n")]  # dpkg writes this field first
+        if name in bare:
+            fields = dict(re.findall(r"^(Status|Version|Architecture): (.+)$", block, re.M))
+            blocks[name, fields.get("Architecture")] = fields
     native = next((architecture for name, architecture in blocks if name == "dpkg"), None)
     return {name: _of_dpkg(blocks, name, native) for name in names}
 
