@@ -59,9 +59,8 @@ def parse_status(text, names):
 
 def _of_dpkg(blocks, name, native):
     bare, _colon, architecture = name.partition(":")
-    wanted = (architecture, "all") if architecture in ("", native) else (architecture,)
-    wanted = tuple(native if word == "" else word for word in wanted)
-    fields = next((blocks[bare, word] for word in wanted if (bare, word) in blocks), None)
+    own = architecture in ("", native)
+    fields = blocks.get((bare, native if own else architecture)) or (blocks.get((bare, "all")) if own else None)
     want, _flag, state = (f"{(fields or {}).get('Status', '')}  ").split(" ")[:3]
     if fields is None or state in ("", "not-installed", "config-files"):
         return None

@@ -80,7 +80,8 @@ def verify(system, facts, folder=FOLDER, user_id=0):
     if user_id != 0 and not names and system.exists(folder):
         reason = f"{folder} is readable by root alone; run as root (become: true)."
         return {}, [{"source": "records", "reason": reason}]
-    read_ones, found = {}, {}
+    read_ones: dict = {}
+    found: dict = {}
     for role in names:
         try:
             read_ones[role] = read(system, folder, role, user_id)

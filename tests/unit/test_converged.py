@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from ansible_collections.gpufleet.nvidia.plugins.lookup import converged, role_inputs
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.records import collection_digest, doubt, version
 
-RECORD = {"inputs": "aa", "collection": "0.1.0+bb", "converged": "t", "damaged": None, "unchecked": [], "drift": []}
+RECORD: dict = {
+    "inputs": "aa",
+    "collection": "0.1.0+bb",
+    "converged": "t",
+    "damaged": None,
+    "unchecked": [],
+    "drift": [],
+}
 
 
 def test_a_record_that_agrees_leaves_no_doubt():

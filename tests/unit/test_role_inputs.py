@@ -36,7 +36,7 @@ def inputs(**variables) -> str:
 
 
 def test_every_option_of_every_role_counts_but_for_what_is_given_once():
-    options = {}
+    options: dict = {}
     for path in ROLES.glob("*/meta/argument_specs.yml"):
         options |= yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
     assert set(defaults()) == set(options) - ONE_TIME and set(options) > ONE_TIME
