@@ -79,7 +79,7 @@ def _file(system, path, names):
 def _names(system, path):
     """{number: name} of /etc/passwd or /etc/group."""
     rows = [line.split(":") for line in (system.read(path) or "").splitlines()]
-    return {int(row[2]): row[0] for row in reversed(rows) if len(row) > 2 and row[2].isdigit()}
+    return {int(row[2]): row[0] for row in reversed(rows) if len(row) > 2 and row[2].isdecimal()}
 
 
 def units(system, names, service_manager):

@@ -44,7 +44,7 @@ def parse(text, role):
     """The record in a text; see :func:`read`."""
     try:
         record = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Damaged("it is not JSON") from None
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         found = record.get("format") if isinstance(record, dict) else None

@@ -267,7 +267,7 @@ def test_a_record_that_is_not_ours_is_damaged_and_says_why(change, says):
     assert record["inputs"] is None and record["drift"] == []
 
 
-@pytest.mark.parametrize("text", ["", "{", "\x00", "nul", '{"format": 1}'])
+@pytest.mark.parametrize("text", ["", "{", "\x00", "nul", "[" * 99999, '{"format": 1}'])
 def test_a_text_that_is_no_record_is_damaged(text):
     system = RecordHost()
     system.files[PATH] = text
