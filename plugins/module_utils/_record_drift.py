@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 
 WIDTH = 60
+SERVICE = ".service"
 KINDS = {"files": "file", "packages": "package", "units": "unit", "facts": "fact"}
 
 
@@ -27,7 +28,8 @@ def drift(was, now):
             if kind == "fact":
                 rows += [_row(kind, *leaf) for leaf in leaves(name, before, after)]
             else:
-                rows.append(_row(kind, name, before, after, f"{name} {words(kind, before, after)}"))
+                short_name = name[: -len(SERVICE)] if kind == "unit" and name.endswith(SERVICE) else name
+                rows.append(_row(kind, name, before, after, f"{short_name} {words(kind, before, after)}"))
     return rows
 
 

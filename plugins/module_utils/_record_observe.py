@@ -69,7 +69,10 @@ def _file(system, path, names):
     if found is None:
         return None
     mode, *ids = found
-    rights = {"mode": f"{mode:04o}", "owner": ":".join(known.get(id, str(id)) for known, id in zip(names, ids))}
+    rights = {
+        "mode": f"{mode:04o}",
+        "owner": ":".join(known.get(number, str(number)) for known, number in zip(names, ids)),
+    }
     if system.entries(path) or system.exists(f"{path}/."):
         return {"folder": True, **rights}
     data = system.read_bytes(path)
