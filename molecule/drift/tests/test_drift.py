@@ -118,7 +118,7 @@ def test_every_role_has_left_a_record_for_root_alone(host):
 
 
 @pytest.mark.parametrize("options", [[], ["--check"]])
-def test_a_run_on_a_host_where_nothing_has_moved_is_one_look(drift, options):
+def test_a_run_on_a_host_where_nothing_has_moved_is_one_look(host, drift, options):
     rc, output = play("site", *options)
     assert rc == 0, output
     assert recap(output, "changed") == 0, output
@@ -157,7 +157,7 @@ def test_every_edited_file_every_hold_and_every_unit_is_named_and_mended(host, m
     for words in (
         "/etc/modprobe.d/gpufleet-nvidia.conf edited",
         "no longer held",
-        "nvidia-persistenced.service stopped",
+        "nvidia-persistenced stopped, disabled",
     ):
         assert words in texts
     mend()
@@ -187,7 +187,7 @@ def test_a_record_that_cannot_be_trusted_is_not(host, move, drift):
     same(host, before)
 
 
-def test_everything_runs_when_it_is_told_to_and_finds_nothing_to_do(drift):
+def test_everything_runs_when_it_is_told_to_and_finds_nothing_to_do(host, drift):
     rc, output = play("site", "-e", "gpufleet_full=true")
     assert rc == 0, output
     assert recap(output, "changed") == 0 and recap(output, "ok") > 10
