@@ -159,7 +159,7 @@ def test_a_play_leaves_a_host_alone_that_all_of_its_roles_would_leave_alone():
         names = [name for name in names if name != "preflight"]
         (leave,) = [task for task in play["pre_tasks"] if task.get("ansible.builtin.meta") == "end_host"]
         assert leave["when"] == f"lookup('gpufleet.nvidia.converged', {', '.join(map(repr, names))})", play["name"]
-        kept = [task["ansible.builtin.import_role"] for task in play.get("post_tasks", [])]
+        kept = [task["ansible.builtin.include_role"] for task in play.get("post_tasks", [])]
         kept = [row["name"].rsplit(".", 1)[1] for row in kept if row["tasks_from"] == "record"]
         assert kept == (names if "post_tasks" in play else []), play["name"]
 
