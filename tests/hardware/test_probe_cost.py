@@ -3,10 +3,10 @@
 Run on the machine itself, in a checkout: `python3 -m pytest -s tests/hardware/test_probe_cost.py`.
 
 Counted of gpu_facts is its own work: all of `probe()` with every subset, from the call to the finished facts, in a
-process of its own for each round, so that nothing is cached. The programs that it starts are in it, the one that asks NVML
-among them. Not in it are the start of Python and Ansible's own imports, which every module has, and the connection.
-Counted of nvidia-smi is the whole program. Both run in turns, and the medians are compared: of the time that passes, and
-of the CPU time in user and system mode, children included.
+process of its own for each round, so that nothing is cached. The programs that it starts are in it, the one that asks
+NVML among them. Not in it are the start of Python and imports, which every module has, and the connection.
+Counted of nvidia-smi is the whole program. Both run in turns, and the medians are compared: of the time that passes,
+and of the CPU time in user and system mode, children included.
 """
 
 from __future__ import annotations
