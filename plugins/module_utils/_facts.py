@@ -21,6 +21,7 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils import _nvml as nv
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _os as os_facts
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _pci as pci
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _persistence as persistence
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _records as records
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _secure_boot as secure_boot
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _vllm_facts as vllm
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._coherence import coherence
@@ -42,6 +43,7 @@ SUBSETS = (
     "secure_boot",
     "mdev",
     "vllm",
+    "records",
 )
 NEEDS = {
     "kernel": ("system",),
@@ -55,6 +57,7 @@ NEEDS = {
     "secure_boot": ("system", "kernel"),
     "mdev": ("system", "pci"),
     "vllm": ("system",),
+    "records": ("system",),
 }
 # Comes along as well, but can be left out: without NVML nobody knows the GPUs' mode and licences.
 TAKES_ALONG = dict.fromkeys(("persistence", "gridd", "mdev"), ("kernel", "pci", "driver", "nvml"))
@@ -93,11 +96,11 @@ class Patience:
             return Result(TIMED_OUT, "", str(exc))
 
 
-def probe(system, subsets, timeout=60, whole=False):
+def probe(system, subsets, timeout=60, whole=False, folder=records.FOLDER):
     """What a facts module returns, of the machine and with the Python that it runs on; nothing is changed."""
     python = f"{sys.version_info[0]}.{sys.version_info[1]}"
     user = {"python": python, "interpreter": sys.executable, "machine": os.uname().machine, "user_id": os.getuid()}
-    found = gather(system, subsets, timeout=timeout, whole=whole, glibc=glibc(), **user)
+    found = gather(system, subsets, timeout=timeout, whole=whole, glibc=glibc(), folder=folder, **user)
     return {"changed": False, "ansible_facts": {"nvidia": found}}
 
 
@@ -109,12 +112,25 @@ def glibc():
         return None
 
 
-def gather(system, subsets, python, interpreter, machine, user_id, timeout, whole=False, glibc=None, clock=time.time):
+def gather(
+    system,
+    subsets,
+    python,
+    interpreter,
+    machine,
+    user_id,
+    timeout,
+    whole=False,
+    glibc=None,
+    clock=time.time,
+    folder=records.FOLDER,
+):
     """``ansible_facts['nvidia']``; see RETURN of gpu_facts for its shape.
 
     :param python: version of the Python that runs; :param interpreter: its path; :param machine: the processor's name
     :param timeout: seconds that NVML may take; :param glibc: version of the C library, where it is GNU's
     :param whole: read of Secure Boot also what takes seconds; :param clock: gives the seconds since the epoch
+    :param folder: where the convergence records lie
     """
     names = wanted(subsets)
     patient = Patience(system)
@@ -161,4 +177,7 @@ def gather(system, subsets, python, interpreter, machine, user_id, timeout, whol
         )
     if "driver" in names:
         facts["coherence"] = coherence(facts)
+    if "records" in names:
+        facts["records"], partial = records.verify(patient, facts, folder, user_id)
+        patient.partial += partial
     return facts

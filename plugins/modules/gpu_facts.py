@@ -34,7 +34,9 @@ options:
       - V(system) is the operating system; V(kernel) the kernels; V(pci) the cards; V(driver) modules, libraries and
         packages; V(nvml) each GPU; V(persistence) the daemon; V(cuda) the CUDA toolkits; V(nccl) the NCCL libraries;
         V(gridd) the licence of a vGPU guest; V(secure_boot) whether the kernel trusts the driver's modules; V(mdev)
-        the virtual GPUs of a vGPU host; V(vllm) the servers of models.
+        the virtual GPUs of a vGPU host; V(vllm) the servers of models; V(records) what this collection's roles left,
+        and what has changed since.
+      - V(records) compares a fact only when its subset is read as well.
     type: list
     elements: str
     default: [all]
@@ -44,7 +46,12 @@ options:
       - Where nothing keeps the GPUs initialised, the driver wakes one after the other first, a few seconds each.
     type: int
     default: 60
+  records_path:
+    description: The folder of the convergence records.
+    type: path
+    default: /var/lib/gpufleet/records
 seealso:
+  - module: gpufleet.nvidia.convergence_record
   - module: gpufleet.nvidia.driver_facts
   - module: gpufleet.nvidia.mok_facts
 """
@@ -168,6 +175,14 @@ ansible_facts:
               C(shm_mib), the size of C(/dev/shm).
           type: dict
           returned: subset vllm
+        records:
+          description:
+            - By role what M(gpufleet.nvidia.convergence_record) kept (C(inputs), C(collection), C(converged)), and how
+              it compares with the host. C(damaged) is the reason why a record is not trusted, or null.
+            - C(drift) has an entry for each thing that differs, with C(kind) (V(file), V(package), V(unit), V(fact)),
+              C(name), C(was), C(is) and C(text), both in words. C(unchecked) has the facts that were not compared.
+          type: dict
+          returned: subset records
         coherence:
           description: One verdict, C(absent), C(coherent), C(needs_reload), C(needs_reboot) or C(broken), with reasons.
           type: dict
@@ -192,13 +207,15 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import Mod
 ARGUMENT_SPEC = {
     "gather_subset": {"type": "list", "elements": "str", "default": ["all"]},
     "timeout": {"type": "int", "default": 60},
+    "records_path": {"type": "path", "default": "/var/lib/gpufleet/records"},
 }
 
 
 def main():
     module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True)
+    asked = module.params
     try:
-        result = probe(ModuleSystem(module), module.params["gather_subset"], module.params["timeout"])
+        result = probe(ModuleSystem(module), asked["gather_subset"], asked["timeout"], folder=asked["records_path"])
     except NvidiaError as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)

@@ -20,11 +20,15 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils import (
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
+# Those that leave something behind: the role preflight only looks.
+RECORDED = [path for path in ROLES if path.name != "preflight"]
 MODULES = sorted((ROOT / "plugins" / "modules").glob("*.py"))
-PHASES = {"set_vars", "preflight", "install", "configure", "service", "verify", "reboot"}
+PHASES = {"set_vars", "preflight", "install", "configure", "service", "verify", "reboot", "record"}
 
+by_recorded_role = pytest.mark.parametrize("role", RECORDED, ids=lambda path: path.name)
 by_role = pytest.mark.parametrize("role", ROLES, ids=lambda path: path.name)
 by_module = pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
+PARTS = ("files", "packages", "units", "facts")
 
 
 def load(path: Path):
@@ -130,6 +134,34 @@ def test_tasks_of_a_phase_are_named_after_it(role):
         for task in load(path):
             assert task["name"].startswith(f"{path.stem} | "), f"{path.name}: {task['name']}"
             assert not task["name"].endswith("."), task["name"]
+
+
+@by_recorded_role
+def test_a_role_leaves_first_where_nothing_has_moved_and_remembers_last_what_it_left(role):
+    first, leave, *_others, last = load(role / "tasks" / "main.yml")
+    assert first["ansible.builtin.import_tasks"] == "set_vars.yml"
+    assert leave["ansible.builtin.meta"] == "end_role"
+    assert leave["when"] == f"lookup('gpufleet.nvidia.converged', '{role.name}')"
+    assert last["ansible.builtin.import_tasks"] == "record.yml"
+    (record,) = load(role / "tasks" / "record.yml")
+    told = record["gpufleet.nvidia.convergence_record"]
+    assert told["role"] == role.name
+    assert {part: told[part] for part in PARTS} == {part: f"{{{{ __{role.name}_managed.{part} }}}}" for part in PARTS}
+    assert set(load(role / "vars" / "main.yml")[f"__{role.name}_managed"]) == set(PARTS)
+    # A foretold state is no proof, and neither is one that waits for a reboot or is not as declared.
+    assert "not ansible_check_mode" in record["when"] and len(record["when"]) > 1
+
+
+def test_a_play_leaves_a_host_alone_that_all_of_its_roles_would_leave_alone():
+    plays = [play for name in ("site", "serve") for play in load(ROOT / "playbooks" / f"{name}.yml")]
+    for play in plays:
+        names = [row["role"].rsplit(".", 1)[1] for row in play["roles"]]
+        names = [name for name in names if name != "preflight"]
+        (leave,) = [task for task in play["pre_tasks"] if task.get("ansible.builtin.meta") == "end_host"]
+        assert leave["when"] == f"lookup('gpufleet.nvidia.converged', {', '.join(map(repr, names))})", play["name"]
+        kept = [task["ansible.builtin.import_role"] for task in play.get("post_tasks", [])]
+        kept = [row["name"].rsplit(".", 1)[1] for row in kept if row["tasks_from"] == "record"]
+        assert kept == (names if "post_tasks" in play else []), play["name"]
 
 
 @by_role

@@ -23,6 +23,7 @@ JOBS = {
     "change_driver": "site",
     "enrol_secure_boot_key": "secure_boot",
     "report_licenses": "license",
+    "report_drift": "drift",
     "report_change": "report",
     "serve_models": "serve",
 }

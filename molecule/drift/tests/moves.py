@@ -1,0 +1,78 @@
+"""What somebody does to a host, by its records: a program for the host, which has nothing else of the collection."""
+
+import json
+import os
+import subprocess
+import sys
+
+FOLDER = "/var/lib/gpufleet/records"
+
+
+def records():
+    found = {}
+    for name in sorted(os.listdir(FOLDER)):
+        with open(f"{FOLDER}/{name}", encoding="utf-8") as file:
+            found[name[: -len(".json")]] = json.load(file)
+    return found
+
+
+def write(path, text):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def run(*argv):
+    subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
+
+
+def facts(told):
+    """Every fact was another when its role came to its end."""
+    for role, record in told.items():
+        record["managed"]["facts"] = dict.fromkeys(record["managed"]["facts"], "another")
+        write(f"{FOLDER}/{role}.json", json.dumps(record))
+
+
+def edited(told):
+    """Every file is edited, or there where none was; every hold is gone; every unit is stopped and disabled."""
+    for record in told.values():
+        managed = record["managed"]
+        for path, state in managed["files"].items():
+            if state is None:
+                write(path, "# appeared\n")
+            elif "sha256" in state:
+                with open(path, "a", encoding="utf-8") as file:
+                    file.write("\n# edited\n")
+        held = [name for name, state in managed["packages"].items() if state and state["held"]]
+        if held:
+            run("apt-mark", "unhold", *held)
+        for unit in managed["units"]:
+            run("systemctl", "disable", "--now", unit)
+
+
+def removed(told):
+    """Every file that the collection has written is gone, and so are two packages and the kernel's module."""
+    for record in told.values():
+        for path, state in record["managed"]["files"].items():
+            if state and "sha256" in state:
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    ours = "Managed by gpufleet.nvidia" in file.read()
+                if ours:
+                    os.remove(path)
+        for unit in record["managed"]["units"]:
+            run("systemctl", "stop", unit)
+    run("apt-get", "--yes", "--allow-change-held-packages", "remove", "libnccl2", "python3-pynvml")
+    run("modprobe", "-r", "nvidia_uvm", "nvidia")
+
+
+def damaged(told):
+    """No record can be trusted: one is cut off, one is everybody's, one is of another format, one is gone."""
+    first, second, third, fourth = (f"{FOLDER}/{role}.json" for role in sorted(told))
+    write(first, json.dumps(told[sorted(told)[0]])[:-20])
+    os.chmod(second, 0o666)
+    write(third, json.dumps({**told[sorted(told)[2]], "format": 7}))
+    os.remove(fourth)
+
+
+if __name__ == "__main__":
+    {"facts": facts, "edited": edited, "removed": removed, "damaged": damaged}[sys.argv[1]](records())
