@@ -32,16 +32,15 @@ def parse(text: str) -> list[Answer]:
     return found
 
 
-def inputs(answers: list[Answer]) -> str | None:
-    """The digest of what was declared for the recorded host, where its facts tell of records of convergence."""
+def inputs(answers: list[Answer]) -> str:
+    """The digest of what was declared for the recorded host, as its records of convergence hold it."""
     for answer in answers:
         if answer.module == "gpu_facts":
             records = json.loads(answer.output)["ansible_facts"]["nvidia"].get("records") or {}
             digests = {record["inputs"] for record in records.values()}
-            if len(digests) > 1:
-                sys.exit("The recorded host has records with different inputs: it has not been converged as a whole.")
-            return digests.pop() if digests else None
-    return None
+            if len(digests) == 1:
+                return digests.pop()
+    sys.exit("The recorded host has no records, or with different inputs: it has not been converged as a whole.")
 
 
 def save(answers: list[Answer], folder: Path) -> None:
@@ -52,4 +51,4 @@ def save(answers: list[Answer], folder: Path) -> None:
     for answer in answers:
         (folder / f"{answer.module}.{seen[answer.module]}").write_bytes(answer.output)
         seen[answer.module] += 1
-    (folder / "inputs.recorded").write_text(inputs(answers) or "", encoding="utf-8")
+    (folder / "inputs.recorded").write_text(inputs(answers), encoding="utf-8")

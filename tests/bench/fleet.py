@@ -6,7 +6,6 @@ the figures, and of the connection only what Ansible itself does; an ssh client 
 
 from __future__ import annotations
 
-import re
 import shutil
 import statistics
 import sys
@@ -15,14 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.bench import answers, bench_host
+from tests.bench import answers, bench_host, declared
 from tests.bench.plays import PING, SITE, Spent, need_no_change, play, recap, spent
 from tests.bench.targets import Targets
 from tools.steps import ROOT
 
 STAND_INS = ROOT / "tests" / "bench" / "stand_ins"
-ROLE_INPUTS = ROOT / "tests" / "bench" / "role_inputs.yml"
-LOOKUP = ROOT / "plugins" / "lookup" / "role_inputs.py"
 PING_ANSWER = b'\n{"ping": "pong"}\n'
 SIZES = (1, 10, 100, 500)
 HOSTS_A_SIZE = 300  # small fleets are measured more often, up to so many hosts for a size
@@ -73,11 +70,6 @@ def names(count: int) -> list[str]:
     return [f"simulated{number:03}" for number in range(1, count + 1)]
 
 
-def parse_digests(output: str) -> dict[str, str]:
-    """Reads what role_inputs.yml has shown: by host, the digest."""
-    return dict(re.findall(r'^ok: \[(\S+)\] => \{\s*"msg": "([0-9a-f]+)"', output, re.MULTILINE))
-
-
 class Simulated:
     """Fleets of stand-ins, in a folder of their own, and runs over them."""
 
@@ -101,10 +93,8 @@ class Simulated:
 
     def declare(self, count: int) -> None:
         """Lets each host's records say that it was converged with what is declared for it."""
-        if (self.answers / "inputs.recorded").read_text(encoding="utf-8") and LOOKUP.exists():
-            digests = parse_digests(spent(self.inventory(count), ROLE_INPUTS, env=self.env).output)
-            for name in names(count):
-                (self.answers / "inputs" / name).write_text(digests[name], encoding="utf-8")
+        for name, digest in declared.digests(self.inventory(count), self.env).items():
+            (self.answers / "inputs" / name).write_text(digest, encoding="utf-8")
 
     def run(self, count: int, playbook: Path) -> Spent:
         shutil.rmtree(self.answers / "done")
