@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -70,9 +71,10 @@ def test_the_digest_of_the_recorded_host_is_that_of_its_records():
             answers.inputs(half)
 
 
-def stand_in():
+def stand_in() -> Any:
     path = Path(fleet.STAND_INS, "simulated_host_stand_in.py")
     spec = importlib.util.spec_from_file_location("simulated_host_stand_in", path)
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
