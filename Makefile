@@ -3,7 +3,7 @@
 #   make test                                                 every test: make check, then Molecule on real lab hosts
 #   make check                                                the fast part: unit tests, linters, sanity
 #   make molecule SCENARIO=name                               one scenario
-#   make bench                                                what runs cost, as ratios: a no-op site.yml, sixteen mediated devices
+#   make bench [PARTS=noop,first,fleet,ssh,mdev]              what runs cost, as ratios with their targets; without PARTS all of them, which takes long
 #   make clean                                                take down all lab hosts, remove environments and caches of the checkout
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -38,7 +38,7 @@ molecule:
 
 bench:
 	@tools/setup.sh test
-	@$(PYTHON) -m tests.bench
+	@$(PYTHON) -m tests.bench $(if $(PARTS),--parts $(PARTS))
 
 lab-down:
 	@$(PYTHON) -m tests.lab down --all

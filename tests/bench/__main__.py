@@ -1,47 +1,64 @@
-"""`make bench`: what site.yml costs where nothing is to be done, against a play that only pings."""
+"""`make bench`: what runs cost, as ratios of things measured in one run, each with its target beside it."""
 
 from __future__ import annotations
 
 import argparse
-import statistics
-import subprocess
 import sys
 
-from tests.bench import mdev
-from tests.bench.plays import PING, no_op, play, remote_executions
-from tools.steps import ROOT, environment
+from tests.bench import bench_host, first, fleet, mdev, no_op, over_ssh
+from tests.bench.targets import Targets
 
-INVENTORY = ROOT / "tests" / "bench" / "inventory"
-SITE = ROOT / "site.yml"
+PARTS = {
+    "noop": "site.yml with nothing to do, against a ping play",
+    "first": "the first converge of a bare host, against a bare installation of the same packages (takes minutes)",
+    "fleet": "the controller's work for simulated hosts",
+    "ssh": "ten hosts of the lab at once",
+    "mdev": "sixteen mediated devices",
+}
+
+
+def listed(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def sizes(text: str) -> list[int]:
+    return sorted({int(word) for word in listed(text)})
+
+
+def parts(text: str) -> list[str]:
+    unknown = [name for name in listed(text) if name not in PARTS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    return [name for name in PARTS if name in listed(text)]
+
+
+def parser() -> argparse.ArgumentParser:
+    shown = "; ".join(f"{name}: {title}" for name, title in PARTS.items())
+    top = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    top.add_argument("--parts", type=parts, default=list(PARTS), metavar="NAME,…", help=f"default: all. {shown}")
+    top.add_argument("--rounds", type=int, default=5, help="how often what takes seconds is measured")
+    top.add_argument(
+        "--sizes", type=sizes, default=list(fleet.SIZES), metavar="N,…", help="simulated fleets: how many hosts"
+    )
+    return top
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
-    subprocess.run([sys.executable, "-m", "tests.lab", "up", "-i", str(INVENTORY)], cwd=ROOT, check=True)
-    print("bringing the host to its declared state …", flush=True)
-    subprocess.run(
-        ["ansible-playbook", "-i", str(INVENTORY), "-l", "gpu_hosts", str(SITE)],
-        cwd=ROOT,
-        env=environment(),
-        check=True,
-    )
-    pings, sites = [], []
-    for _round in range(rounds):
-        pings.append(no_op(INVENTORY, PING))
-        sites.append(no_op(INVENTORY, SITE, "-l", "gpu_hosts"))
-    tasks = remote_executions(play(INVENTORY, SITE, "-l", "gpu_hosts", "-vvv")[1])
-    ping, site = statistics.median(pings), statistics.median(sites)
-    print(f"ping play        {ping:6.2f} s  (median of {rounds})")
-    print(f"no-op site.yml   {site:6.2f} s  (median of {rounds})")
-    print(f"ratio            {site / ping:6.2f}")
-    print(f"remote executions {len(tasks)}:")
-    for task in tasks:
-        print(f"  {task}")
-    print("mediated devices:", flush=True)
-    mdev.main(rounds)
-    return 0
+    args = parser().parse_args()
+    targets = Targets()
+    if {"noop", "fleet", "ssh"} & set(args.parts):
+        bench_host.ready()
+    work = {
+        "noop": lambda: no_op.measure(args.rounds, targets),
+        "first": lambda: first.measure(targets),
+        "fleet": lambda: fleet.measure(args.rounds, args.sizes, targets),
+        "ssh": lambda: over_ssh.measure(args.rounds),
+        "mdev": lambda: mdev.main(args.rounds),
+    }
+    for name in args.parts:
+        print(f"== {name}: {PARTS[name]}", flush=True)
+        work[name]()
+    return targets.status()
 
 
 if __name__ == "__main__":
