@@ -13,8 +13,8 @@ import time
 import urllib.request
 from pathlib import Path
 
-LONG, SHORT = 6000, 600  # tokens: some ten seconds, and one
-PAUSE = 0.25  # seconds between two requests: the host has other work as well
+LONG, SHORT = 6000, 200  # tokens: some ten seconds, and less than one
+PAUSE = 0.5  # seconds between two requests: the host has to start servers meanwhile
 
 
 class Client:

@@ -78,7 +78,8 @@ def vllm_plan(
         plan["skipped"] = "vllm_serve_instances names no instance, so nothing is served. Name one."
     elif serving:
         plan["findings"] += [*of_stack(stack, wants), *_version_findings(version, wants), *key_findings(serving, wants)]
-        plan["findings"] += [*port_findings(serving, wants["listening"], plan["absent"]), *replica_findings(serving)]
+        heard = [spec for spec in serving if not (wants["nodes"].get(spec["name"]) or {"rank": 0})["rank"]]
+        plan["findings"] += [*port_findings(heard, wants["listening"], plan["absent"]), *replica_findings(serving)]
         plan["findings"] += memory_findings(serving, wants["shm_mib"])
         plan["findings"] += rows_of(wants["declared_models"], "vllm_serve_models")[1]
         names = [spec["name"] for spec in serving]
