@@ -116,7 +116,7 @@ def leader():
 
 def followed(program, monkeypatch, port, argv):
     """The exit status of a followed server, and the handler that ends it."""
-    handlers = {}
+    handlers: dict = {}
     monkeypatch.setattr(program, "LOOK", 0.1)
     monkeypatch.setattr(program.signal, "signal", handlers.__setitem__)
     return program.follow("127.0.0.1", port, argv), handlers
@@ -144,7 +144,7 @@ def test_a_worker_ends_as_its_server_does(program, monkeypatch, leader, end, sta
 
 
 def test_a_worker_s_server_is_told_to_end(program, monkeypatch, leader):
-    handlers = {}
+    handlers: dict = {}
     monkeypatch.setattr(program.signal, "signal", handlers.__setitem__)
     threading.Timer(0.5, lambda: handlers[signal.SIGTERM]()).start()
     assert program.follow("127.0.0.1", leader.getsockname()[1], ["sleep", "60"]) == 143
