@@ -13,7 +13,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-LONG, SHORT = 6000, 200  # tokens: some ten seconds, and less than one
+LONG, SHORT = 3000, 200  # tokens: some seconds, and less than one
 PAUSE = 0.5  # seconds between two requests: the host has to start servers meanwhile
 
 

@@ -80,7 +80,8 @@ _value:
     waves:
       description:
         - Instances that may start together, each with C(names), C(leaving) of those that serve until then,
-          C(instances), C(files) and C(secret_paths). Each begins when all of the one before serve.
+          C(awaited) of those that answer without other hosts, C(instances), C(files)
+          and C(secret_paths). Each begins when all of the one before serve.
       type: list
       elements: dict
     command_lines:

@@ -66,6 +66,7 @@ def vllm_service(
     paths = [path for name in gone for path in (drop_in_path(name), secrets_path(name, layout))]
     paths += [TEMPLATE, layout["program"]] if plan["state"] == "absent" and TEMPLATE in sums else []
     known = set(plan["changed"])
+    spread = [row["name"] for row in plan["instances"] if row.get("leader")]
     steps = [*plan["steps"], *(_said(name, name in renewed) for name in changed if name not in known)]
     return {
         "files": common,
@@ -78,7 +79,7 @@ def vllm_service(
         "ending_files": [*({"path": path, "state": "absent"} for path in paths), *(written[name] for name in resting)],
         "ending_folders": [drop_in_path(name).rpartition("/")[0] for name in gone],
         "resting": resting,
-        "waves": [_wave(names, written, layout, seen) for names in waves_of(new_replicas_first(rows, seen))],
+        "waves": [_wave(names, written, layout, seen, spread) for names in waves_of(new_replicas_first(rows, seen))],
         "command_lines": [
             {"name": row["name"], "argv": row["argv"], "environment": row["environment"]}
             for row in plan["instances"]
@@ -93,9 +94,12 @@ def _serving(names: list[str], seen: dict[str, Any]) -> list[str]:
     return [name for name in names if (seen.get(name) or {}).get("active")]
 
 
-def _wave(names: list[str], written: dict[str, Any], layout: dict[str, Any], seen: dict[str, Any]) -> dict[str, Any]:
+def _wave(
+    names: list[str], written: dict[str, Any], layout: dict[str, Any], seen: dict[str, Any], spread: list[str]
+) -> dict[str, Any]:
     return {
         "names": names,
+        "awaited": [name for name in names if name not in spread],
         "leaving": _serving(names, seen),
         "instances": [{"name": name, "state": "restarted"} for name in names],
         "files": [written[name] for name in names],

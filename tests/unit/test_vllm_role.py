@@ -413,6 +413,15 @@ def test_an_instance_over_two_hosts_has_a_leader_that_answers_and_a_worker():
     assert leader["digest"] != worker["digest"]
 
 
+def test_a_leader_is_not_waited_for_before_the_other_hosts_have_started_their_part():
+    nodes = vllm_nodes(NODES, "gpu_a", {})
+    service, _plan = service_of({**WIDE, "gpu_memory_share": 0.5}, EMBEDDING, nodes=nodes)
+    assert [(wave["names"], wave["awaited"]) for wave in service["waves"]] == [
+        (["llm"], []),
+        (["embedding"], ["embedding"]),
+    ]
+
+
 def test_releases_without_a_mode_for_several_hosts_name_the_first_that_has_one():
     plan, _facts = plan_of(WIDE, version="0.11.0", nodes=vllm_nodes(NODES, "gpu_a", {}))
     (found,) = [row for row in plan["findings"] if row["code"] == "vllm_nodes_missing"]

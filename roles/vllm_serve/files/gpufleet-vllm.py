@@ -38,7 +38,7 @@ LISTEN = "0A"
 GRACE = 10  # seconds that a starting server has to end by itself
 SHM = "/dev/shm"
 RUN = "/run/gpufleet-vllm"
-LOOK = 3  # seconds between two looks at the leader; after MISSED without an answer it is gone
+LOOK = 2  # seconds between two looks at the leader; after MISSED without an answer it is gone
 MISSED = 3
 SEGMENTS = ("psm_", "sem.mp-", "torch_")
 
