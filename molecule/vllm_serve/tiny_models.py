@@ -36,7 +36,7 @@ LLM = {
     "model_type": "qwen2",
     "hidden_act": "silu",
     "num_key_value_heads": 2,
-    "max_position_embeddings": 2048,
+    "max_position_embeddings": 16384,
     "rms_norm_eps": 1e-6,
     "rope_theta": 10000.0,
     "tie_word_embeddings": True,

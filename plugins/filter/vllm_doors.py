@@ -31,6 +31,11 @@ options:
     description: The folder that nginx reads.
     type: str
     default: /etc/nginx/conf.d
+  leaving:
+    description: Instances that are about to end, for good or to start anew.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -41,7 +46,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: C(files) for M(gpufleet.nvidia.managed_files), C(findings), and C(idle) where the host's are the same.
+  description:
+    - C(files) for M(gpufleet.nvidia.managed_files), C(findings), and C(idle) where the host's are the same.
+    - C(passing) has the doors of the host as they are to be while the servers in O(leaving) are away, so that requests
+      go to others. It is empty where nobody leaves, and a door without another server stays as it is.
   type: dict
 """
 

@@ -61,6 +61,10 @@ _value:
           run, or hold memory or a port that another is to have.
       type: list
       elements: dict
+    leaving:
+      description: Those of them that serve, so that front doors pass them by before they end.
+      type: list
+      elements: str
     ending_files:
       description: Files that go with these, or that are written for those that do not run.
       type: list
@@ -75,8 +79,9 @@ _value:
       elements: str
     waves:
       description:
-        - Instances that may start together, each with C(names), C(instances), C(files) and C(secret_paths). Each begins
-          when all of the one before serve.
+        - Instances that may start together, each with C(names), C(leaving) of those that serve until then,
+          C(awaited) of those that answer without other hosts, C(instances), C(files)
+          and C(secret_paths). Each begins when all of the one before serve.
       type: list
       elements: dict
     command_lines:

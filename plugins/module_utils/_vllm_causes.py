@@ -126,9 +126,10 @@ CAUSES = (
     ),
     (
         "compiler_missing",
-        r"Failed to find C compiler|Could not find CUDA_HOME|nvcc.*not found|Python\.h: No such file",
-        "vLLM compiles at run time and finds no compiler. Install gcc and Python's headers, and nvcc where it"
-        " asks for it.",
+        r"Failed to find C compiler|No working C\+\+ compiler|Could not find CUDA_HOME|nvcc.*not found"
+        r"|Python\.h: No such file",
+        "vLLM compiles at run time and finds no compiler. Install gcc, g++ and Python's headers, and nvcc"
+        " where it asks for it.",
     ),
     (
         "nccl",

@@ -23,6 +23,7 @@ DOOR = re.compile(r"vllm-[a-z0-9_-]+\.conf")
 DROP_IN = re.compile(r"vllm@([a-z0-9][a-z0-9_.-]*)\.service\.d")
 SAID = re.compile(r"^X-Gpufleet-(\w+)=(.*)$", re.MULTILINE)
 PROPERTIES = ("Id", "ActiveState", "SubState", "UnitFileState", "NRestarts", "MainPID")
+SERVER = re.compile(r"^ExecStart=(?:/\S+ .*? )??(/\S+)/bin/vllm ", re.MULTILINE)
 MIB = 1024 * 1024
 
 
@@ -30,7 +31,7 @@ def observe(system):
     """``ansible_facts['nvidia'].vllm``; see RETURN of gpu_facts. Without services of ours no program is executed."""
     texts = drop_ins(system)
     stamp = stamp_of(system)
-    places = {match[1] for text in texts.values() for match in re.finditer(r"^ExecStart=(/\S+)/bin/vllm ", text, re.M)}
+    places = {match[1] for text in texts.values() for match in SERVER.finditer(text)}
     return {
         "instances": instances(system, texts),
         "declared": stamp,

@@ -14,6 +14,7 @@ import re
 from typing import Any
 
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_findings import error, listed
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_rows import rows_of
 
 SOURCE = "vllm_serve_doors"
 HEAD = "# Managed by Ansible (gpufleet.nvidia.vllm_serve); changes are overwritten.\n"
@@ -21,15 +22,6 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
 ROUTE = re.compile(r"/[A-Za-z0-9/_.-]*")
 PLAIN = re.compile(r"[A-Za-z0-9_.:\[\]/*~-]+")
 TWINS = ("score", "rerank")
-DEFAULTS: dict[str, Any] = {
-    "server_name": "_",
-    "upstreams": [],
-    "certificate": None,
-    "certificate_key": None,
-    "routes": [],
-    "body_mib": 32,
-    "timeout": 600,
-}
 Findings = list[dict[str, str]]
 
 SERVER = """\
@@ -59,29 +51,44 @@ server {{
 
 
 def vllm_doors(
-    plan: dict[str, Any], doors: Any, seen: dict[str, str] | None = None, folder: str = "/etc/nginx/conf.d"
+    plan: dict[str, Any],
+    doors: Any,
+    seen: dict[str, str] | None = None,
+    folder: str = "/etc/nginx/conf.d",
+    leaving: list[str] | None = None,
 ) -> dict[str, Any]:
-    """``{files, findings, idle}``; *files* for the module managed_files, with those that are to go.
+    """``{files, passing, findings, idle}``; *files* for the module managed_files, with those that are to go.
+
+    ``passing``: the doors that are on the host and have some server that is about to end, as they are meanwhile.
 
     :param seen: ``{path: SHA-256}`` of the doors that are on the host
+    :param leaving: instances that are about to end, for good or to start anew
     """
     seen = seen or {}
     findings: Findings = []
-    rows = doors if isinstance(doors, list) and plan["state"] == "present" else []
+    rows, wrong = rows_of(doors if plan["state"] == "present" else [], SOURCE)
+    findings += wrong
     texts: dict[str, str] = {}
-    for row in rows:
-        door = {**DEFAULTS, **row} if isinstance(row, dict) else {}
+    passing: dict[str, str] = {}
+    for door in rows:
         found = _wrong(door, plan)
         findings += found
-        path = f"{folder}/vllm-{door.get('name')}.conf"
+        path = f"{folder}/vllm-{door['name']}.conf"
         if path in texts:
             findings.append(error("vllm_door_twice", f"Two doors are called {door['name']}. Rename one.", SOURCE))
         if not found:
-            texts[path] = _text(door, plan)
+            texts[path] = _text(door, plan, [])
+            if path in seen and _is_left(door, plan, seen[path] != _sum(texts[path]), leaving or []):
+                passing[path] = _text(door, plan, leaving or [])
     files: list[dict[str, Any]] = [{"path": path, "content": text} for path, text in texts.items()]
     files += [{"path": path, "state": "absent"} for path in sorted(seen) if path not in texts]
-    same = all(seen.get(path) == hashlib.sha256(text.encode()).hexdigest() for path, text in texts.items())
-    return {"files": files, "findings": findings, "idle": same and len(files) == len(texts)}
+    same = all(seen.get(path) == _sum(text) for path, text in texts.items())
+    return {
+        "files": files,
+        "passing": [{"path": path, "content": text} for path, text in passing.items()],
+        "findings": findings,
+        "idle": same and len(files) == len(texts),
+    }
 
 
 def _behind(door: dict[str, Any], plan: dict[str, Any]) -> list[dict[str, Any]]:
@@ -89,10 +96,22 @@ def _behind(door: dict[str, Any], plan: dict[str, Any]) -> list[dict[str, Any]]:
     return [row for row in rows if door["served_name"] in row["served_names"]]
 
 
+def _is_left(door: dict[str, Any], plan: dict[str, Any], is_other: bool, leaving: list[str]) -> bool:
+    """Whether a server behind the door ends; of one that ends for good no more is known than that the door changes."""
+    behind = {row["name"] for row in _behind(door, plan)}
+    started = {row["name"] for row in plan["instances"] if row["state"] == "started"}
+    return bool(behind & set(leaving)) or (is_other and bool(set(leaving) - started))
+
+
+def _sum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _place(row: dict[str, Any]) -> str:
+    return str(row["url"].partition("://")[2])
+
+
 def _wrong(door: dict[str, Any], plan: dict[str, Any]) -> Findings:
-    if not all(isinstance(door.get(key), str) for key in ("name", "served_name", "listen")):
-        text = "A door of vllm_serve_doors has no name, no served_name or no listen. Give it all three, as texts."
-        return [error("vllm_door_invalid", text, SOURCE)]
     label, found = f"Door {door['name']}", []
     if not NAME.fullmatch(door["name"]):
         text = f"{label}: the name becomes that of a file; small letters, digits, dashes and underscores. Change it."
@@ -120,12 +139,14 @@ def _wrong(door: dict[str, Any], plan: dict[str, Any]) -> Findings:
     return found
 
 
-def _text(door: dict[str, Any], plan: dict[str, Any]) -> str:
+def _text(door: dict[str, Any], plan: dict[str, Any], leaving: list[str]) -> str:
     behind = _behind(door, plan)
-    hosts = [*(row["url"].partition("://")[2] for row in behind), *map(str, door["upstreams"])]
+    hosts = [*(_place(row) for row in behind), *map(str, door["upstreams"])]
+    down = [_place(row) for row in behind if row["name"] in leaving]
+    down = down if len(down) < len(hosts) else []
     scheme = behind[0]["url"].partition("://")[0] if behind else "http"
     # One server alone is never given up: a request that it refuses would otherwise close the door for all.
-    care = " max_fails=0" if len(hosts) == 1 else " max_fails=2 fail_timeout=10s"
+    care = " max_fails=0" if len(hosts) - len(down) == 1 else " max_fails=2 fail_timeout=10s"
     tls = ""
     if door["certificate"]:
         tls = f"    ssl_certificate {door['certificate']};\n    ssl_certificate_key {door['certificate_key']};\n"
@@ -138,7 +159,7 @@ def _text(door: dict[str, Any], plan: dict[str, Any]) -> str:
         ]
     return HEAD + SERVER.format(
         name=door["name"],
-        upstreams="".join(f"    server {host}{care};\n" for host in hosts),
+        upstreams="".join(f"    server {host}{' down' if host in down else care};\n" for host in hosts),
         listen=f"{door['listen']} ssl" if door["certificate"] else door["listen"],
         server_name=door["server_name"],
         tls=tls,

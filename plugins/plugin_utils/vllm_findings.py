@@ -9,7 +9,7 @@ import re
 from difflib import get_close_matches
 from typing import Any
 
-from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_findings import error, listed, warning
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_findings import error, listed, note, warning
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_contradictions import is_loopback
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_environment import NAME
 
@@ -71,6 +71,13 @@ def replica_findings(specs: Specs) -> Findings:
                     f" is {listed(values)}. Make it one, or give each its own served_names."
                 )
                 found.append(error("vllm_replicas_differ", text, SOURCE))
+        cut = [name for name in names if not rows[name]["shutdown_timeout"]]
+        if cut:
+            text = (
+                f"The instances {listed(names)} stand for each other, but a change of {listed(cut)} cuts off requests"
+                " that run. Set shutdown_timeout, from vLLM 0.18.0 on."
+            )
+            found.append(note("vllm_replicas_cut", text, SOURCE))
     return found
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_rows import rows_of
+
 SERVER = "server"  # vLLM itself fetches what it is told by name
 DRAFTS = ("draft_model", "eagle", "eagle3", "medusa", "mlp_speculator")
 Rows = list[dict[str, Any]]
@@ -19,8 +21,8 @@ def models_wanted(instances: Any, models: Any, source: str) -> Rows:
 
     :param instances: ``vllm_serve_instances``; *models*: ``vllm_serve_models``; *source*: for a name that none declares
     """
-    declared = {str(row["name"]): dict(row) for row in _dicts(models) if row.get("name")}
-    found = dict(declared)
+    declared, _findings = rows_of(models, "vllm_serve_models")
+    found = {row["name"]: {key: value for key, value in row.items() if value not in (None, {}, [])} for row in declared}
     for row in _dicts(instances):
         if row.get("state") == "absent":
             continue

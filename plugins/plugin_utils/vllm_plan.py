@@ -28,7 +28,8 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_findings impo
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_flags import newest, oldest
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_instance import digest_of, placed, planned
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_models import model_findings
-from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_nodes import spread
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_nodes import node_findings, spread
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_rows import rows_of
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_spec import instances_of
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_steps import steps_of
 
@@ -43,6 +44,7 @@ DEFAULTS: dict[str, Any] = {
     "secrets": {},
 }
 SEEN: dict[str, Any] = {"found_version": None, "listening": [], "shm_mib": None, "secrets_current": False, "nodes": {}}
+DECLARED: dict[str, Any] = {"declared_models": [], "declared_nodes": [], "groups": {}, "batch": []}
 
 
 def vllm_plan(
@@ -54,7 +56,7 @@ def vllm_plan(
     :param wants: the variables of the role vllm_serve without their prefix, and what its preflight saw
     :param model_facts: what is known of models, by the name that the instances use
     """
-    wants = {**DEFAULTS, **SEEN, **wants}
+    wants = {**DEFAULTS, **SEEN, **DECLARED, **wants}
     specs, findings = instances_of(wants["instances"] if wants["state"] == "present" else [])
     specs = [{**spec, "hosts": (wants["nodes"].get(spec["name"]) or {"count": 1})["count"]} for spec in specs]
     serving = [spec for spec in specs if spec["state"] != "absent"]
@@ -76,8 +78,14 @@ def vllm_plan(
         plan["skipped"] = "vllm_serve_instances names no instance, so nothing is served. Name one."
     elif serving:
         plan["findings"] += [*of_stack(stack, wants), *_version_findings(version, wants), *key_findings(serving, wants)]
-        plan["findings"] += [*port_findings(serving, wants["listening"], plan["absent"]), *replica_findings(serving)]
+        heard = [spec for spec in serving if not (wants["nodes"].get(spec["name"]) or {"rank": 0})["rank"]]
+        plan["findings"] += [*port_findings(heard, wants["listening"], plan["absent"]), *replica_findings(serving)]
         plan["findings"] += memory_findings(serving, wants["shm_mib"])
+        plan["findings"] += rows_of(wants["declared_models"], "vllm_serve_models")[1]
+        names = [spec["name"] for spec in serving]
+        plan["findings"] += node_findings(
+            wants["declared_nodes"], wants["groups"], names, list(wants["nodes"]), wants["batch"]
+        )
         if version:
             _plan_instances(plan, stack, wants, serving, model_facts or {})
     seen = (facts.get("vllm") or {}).get("instances") or {}

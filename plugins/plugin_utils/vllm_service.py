@@ -16,7 +16,11 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_units import 
     secrets_text,
     template_unit,
 )
-from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_waves import stopped_first, waves_of
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vllm_waves import (
+    new_replicas_first,
+    stopped_first,
+    waves_of,
+)
 
 LAYOUT: dict[str, Any] = {
     "user": "vllm",
@@ -62,6 +66,7 @@ def vllm_service(
     paths = [path for name in gone for path in (drop_in_path(name), secrets_path(name, layout))]
     paths += [TEMPLATE, layout["program"]] if plan["state"] == "absent" and TEMPLATE in sums else []
     known = set(plan["changed"])
+    spread = [row["name"] for row in plan["instances"] if row.get("leader")]
     steps = [*plan["steps"], *(_said(name, name in renewed) for name in changed if name not in known)]
     return {
         "files": common,
@@ -70,10 +75,11 @@ def vllm_service(
             *({"name": name, "state": "absent"} for name in gone),
             *({"name": name, "state": "stopped"} for name in [*resting, *stopped_first(rows, seen)]),
         ],
+        "leaving": _serving([*gone, *resting, *stopped_first(rows, seen)], seen),
         "ending_files": [*({"path": path, "state": "absent"} for path in paths), *(written[name] for name in resting)],
         "ending_folders": [drop_in_path(name).rpartition("/")[0] for name in gone],
         "resting": resting,
-        "waves": [_wave(names, written, layout) for names in waves_of(rows)],
+        "waves": [_wave(names, written, layout, seen, spread) for names in waves_of(new_replicas_first(rows, seen))],
         "command_lines": [
             {"name": row["name"], "argv": row["argv"], "environment": row["environment"]}
             for row in plan["instances"]
@@ -84,9 +90,17 @@ def vllm_service(
     }
 
 
-def _wave(names: list[str], written: dict[str, Any], layout: dict[str, Any]) -> dict[str, Any]:
+def _serving(names: list[str], seen: dict[str, Any]) -> list[str]:
+    return [name for name in names if (seen.get(name) or {}).get("active")]
+
+
+def _wave(
+    names: list[str], written: dict[str, Any], layout: dict[str, Any], seen: dict[str, Any], spread: list[str]
+) -> dict[str, Any]:
     return {
         "names": names,
+        "awaited": [name for name in names if name not in spread],
+        "leaving": _serving(names, seen),
         "instances": [{"name": name, "state": "restarted"} for name in names],
         "files": [written[name] for name in names],
         "secret_paths": [secrets_path(name, layout) for name in names],

@@ -59,7 +59,7 @@ def instance_of(row: Any, place: int = 1) -> tuple[dict[str, Any], Findings]:
     label = f"Instance {row.get('name') or place}"
     wanted = {"name": FIELDS["name"], "state": FIELDS["state"]} if row.get("state") == "absent" else FIELDS
     known = {name: value for name, value in row.items() if name in wanted or name not in FIELDS}
-    spec, findings = _filled(known, wanted, label, "")
+    spec, findings = filled(known, wanted, label, "")
     if wanted is not FIELDS:
         spec = {**{name: _default(field) for name, field in FIELDS.items()}, **spec}
     name = spec.get("name")
@@ -81,40 +81,45 @@ def _default(field: Field) -> Any:
     return copy(field.default)
 
 
-def _filled(row: dict[str, Any], fields: dict[str, Field], label: str, where: str) -> tuple[dict[str, Any], Findings]:
-    """The *fields* with the values of *row* or their defaults; *where*: ``lora.`` for those of a dict in a field."""
+def filled(
+    row: dict[str, Any], fields: dict[str, Field], label: str, where: str, source: str = SOURCE
+) -> tuple[dict[str, Any], Findings]:
+    """The *fields* with the values of *row* or their defaults; *where*: ``lora.`` for those of a dict in a field.
+
+    :param source: the role's variable that has the row
+    """
     findings: Findings = []
     for key in row:
         if key not in fields:
             near = get_close_matches(str(key), list(fields), n=1, cutoff=0.5)
             hint = f"did you mean {where}{near[0]}?" if near else f"it can have {listed(sorted(fields))}."
-            extra = "" if where or near else " Options of vllm serve itself go into arguments."
+            extra = "" if where or near or source != SOURCE else " Options of vllm serve itself go into arguments."
             text = f"{label} has no field {where}{key}: {hint}{extra}"
-            findings.append(error("vllm_field_unknown", text, SOURCE))
-    filled: dict[str, Any] = {}
+            findings.append(error("vllm_field_unknown", text, source))
+    values: dict[str, Any] = {}
     for key, field in fields.items():
         value = row.get(key)
         if value is None or (value == "" and field.kind != "str"):
-            filled[key] = _default(field)
+            values[key] = _default(field)
             if field.required:
                 text = f"{label} has no {where}{key}, and cannot be without. Set it."
-                findings.append(error("vllm_field_missing", text, SOURCE))
+                findings.append(error("vllm_field_missing", text, source))
             continue
         try:
-            filled[key], found = _value(value, field, label, f"{where}{key}")
+            values[key], found = _value(value, field, label, f"{where}{key}")
             findings += found
         except Invalid as exc:
             text = f"{label}: {where}{key} is {value!r}, {exc}"
-            findings.append(error("vllm_field_invalid", text, SOURCE))
-            filled[key] = _default(field)
-    return filled, findings
+            findings.append(error("vllm_field_invalid", text, source))
+            values[key] = _default(field)
+    return values, findings
 
 
 def _value(value: Any, field: Field, label: str, where: str) -> tuple[Any, Findings]:
     if field.kind == "dict":
         if not isinstance(value, dict):
             raise Invalid("which is not a mapping. Write it as {key: value}.")
-        return _filled(value, field.fields, label, f"{where}.") if field.fields else (dict(value), [])
+        return filled(value, field.fields, label, f"{where}.") if field.fields else (dict(value), [])
     if field.kind == "list":
         return _list(value, field, label, where)
     return _scalar(value, field), []

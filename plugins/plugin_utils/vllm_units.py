@@ -108,7 +108,8 @@ def drop_in(instance: dict[str, Any], layout: dict[str, Any]) -> str:
     if not instance.get("is_worker"):
         health = [*program, "wait", "--url", f"{instance['url']}/health"]
         lines.append(f"ExecStartPost={exec_line(health)}")
-    lines.append(f"ExecStart={exec_line([f'{root}/bin/vllm'])} {instance['exec']}")
+    before = [*program, "follow", "--leader", instance["leader"]] if instance.get("is_worker") else []
+    lines.append(f"ExecStart={exec_line([*before, f'{root}/bin/vllm'])} {instance['exec']}")
     lines += [f"TimeoutStartSec={layout['start_timeout']}", f"TimeoutStopSec={instance['shutdown_timeout'] + 30}"]
     return HEAD + "\n".join(lines) + "\n"
 

@@ -10,6 +10,19 @@ from typing import Any
 Rows = list[dict[str, Any]]
 
 
+def new_replicas_first(rows: Rows, seen: dict[str, Any]) -> Rows:
+    """The same rows, those in front that do not run and can stand in for one that does while that starts anew.
+
+    :param seen: the instances of the facts, by name
+    """
+
+    def serves(row: dict[str, Any]) -> bool:
+        return bool((seen.get(row["name"]) or {}).get("active"))
+
+    first = [row for row in rows if not serves(row) and any(serves(one) and _are_replicas(row, one) for one in rows)]
+    return [*first, *(row for row in rows if row not in first)]
+
+
 def waves_of(rows: Rows) -> list[list[str]]:
     """Names of instances that may start together; each list begins when all of the one before serve.
 

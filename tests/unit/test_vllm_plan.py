@@ -247,6 +247,18 @@ def test_replicas_are_found_by_their_served_name_and_must_be_alike():
 
 
 @pytest.mark.parametrize(
+    ("seconds", "said"), [((60, 60), []), ((60, None), ["llm-1"]), ((0, None), ["llm-0 and llm-1"])]
+)
+def test_replicas_whose_change_cuts_off_requests_are_told(seconds, said):
+    rows = [
+        {**ONE, "name": f"llm-{at}", "port": 8000 + at, "gpus": [at], "shutdown_timeout": one}
+        for at, one in enumerate(seconds)
+    ]
+    found = [row["text"] for row in plan_of(*rows)["findings"] if row["code"] == "vllm_replicas_cut"]
+    assert len(found) == len(said) and all(f"a change of {names} cuts off" in text for names, text in zip(said, found))
+
+
+@pytest.mark.parametrize(
     ("row", "wants", "code"),
     [
         ({"host": "0.0.0.0"}, {}, "vllm_keyless"),

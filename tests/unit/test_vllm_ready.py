@@ -164,6 +164,7 @@ def test_check_mode_asks_nobody():
             "Value error, Total number of attention heads (2) must be divisible by tensor parallel size (3).",
         ),
         ("compiler_missing", "RuntimeError: Failed to find C compiler. Please specify via CC environment variable."),
+        ("compiler_missing", "InvalidCxxCompiler: No working C++ compiler found in torch._inductor.config.cpp.cxx"),
         ("host_memory", "vllm@llm.service: A process of this unit has been killed by the OOM killer."),
         ("sandbox", "vllm@llm.service: Main process exited, code=exited, status=226/NAMESPACE"),
         ("engine_died", "vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue."),

@@ -326,7 +326,9 @@ def test_a_door_passes_on_what_the_key_guards_and_closes_the_rest():
         ({"routes": ["/x; return 200"]}, "vllm_door_invalid"),
         ({"certificate": "/c"}, "vllm_door_invalid"),
         ({"name": "../x"}, "vllm_door_invalid"),
-        ({"listen": None}, "vllm_door_invalid"),
+        ({"listen": None}, "vllm_field_missing"),
+        ({"body_mib": "many"}, "vllm_field_invalid"),
+        ({"upstream": ["10.0.0.2:1"]}, "vllm_field_unknown"),
     ],
 )
 def test_a_door_that_cannot_work_is_refused(changes, code):
@@ -334,6 +336,56 @@ def test_a_door_that_cannot_work_is_refused(changes, code):
     row = {"name": "chat", "served_name": "Qwen2.5", "listen": "8080", **changes}
     assert code in [found["code"] for found in vllm_doors(plan, [row])["findings"]]
     assert vllm_doors(plan, [row])["files"] == []
+
+
+ONE = {**LLM, "tensor_parallel_size": 1, "gpus": [0]}
+TWO = {**ONE, "name": "llm2", "port": 58011, "gpus": [1]}
+DOOR = {"name": "chat", "served_name": "Qwen2.5", "listen": "0.0.0.0:8080"}
+DOOR_PATH = "/etc/nginx/conf.d/vllm-chat.conf"
+
+
+def servers(text: str) -> dict[str, str]:
+    """What a door says of each server behind it, by the server's port."""
+    return {place[-5:]: care for place, care in re.findall(r"    server (\S+) (.*);", text)}
+
+
+@pytest.mark.parametrize(
+    ("leaving", "said"),
+    [
+        (["llm"], {"58001": "down", "58011": "max_fails=0"}),
+        (["llm2"], {"58001": "max_fails=0", "58011": "down"}),
+        (["llm", "llm2"], dict.fromkeys(("58001", "58011"), "max_fails=2 fail_timeout=10s")),
+    ],
+)
+def test_a_door_passes_by_a_replica_that_is_away_and_never_by_all(leaving, said):
+    plan, _facts = plan_of(ONE, TWO)
+    (door,) = vllm_doors(plan, [DOOR], {DOOR_PATH: "x"}, leaving=leaving)["passing"]
+    assert servers(door["content"]) == said
+
+
+def test_a_door_that_is_not_there_or_has_nobody_leaving_is_not_written_early():
+    plan, _facts = plan_of(ONE, TWO, EMBEDDING)
+    whole = vllm_doors(plan, [DOOR], {})["files"][0]["content"]
+    seen = {DOOR_PATH: hashlib.sha256(whole.encode()).hexdigest()}
+    assert vllm_doors(plan, [DOOR], {}, leaving=["llm"])["passing"] == []
+    assert vllm_doors(plan, [DOOR], seen, leaving=["embedding"])["passing"] == []
+    assert vllm_doors(plan, [DOOR], seen)["passing"] == []
+
+
+def test_a_door_leaves_out_a_replica_that_goes_before_it_ends():
+    plan, _facts = plan_of(ONE, {"name": "llm2", "state": "absent"})
+    (door,) = vllm_doors(plan, [DOOR], {DOOR_PATH: "with both"}, leaving=["llm2"])["passing"]
+    assert servers(door["content"]) == {"58001": "max_fails=0"}
+
+
+def test_a_new_replica_serves_before_the_one_that_it_stands_in_for_starts_anew():
+    service, _plan = service_of({**ONE, "max_model_len": 99}, {**TWO, "max_model_len": 99}, vllm=settled(ONE))
+    assert [(wave["names"], wave["leaving"]) for wave in service["waves"]] == [(["llm2"], []), (["llm"], ["llm"])]
+
+
+def test_servers_that_end_leave_their_doors_first():
+    service, _plan = service_of({**LLM, "state": "stopped"}, {"name": "old", "state": "absent"}, vllm=settled(LLM))
+    assert service["leaving"] == ["llm"]
 
 
 NODES = [{"instance": "llm", "hosts": ["gpu_a", "gpu_b"], "address": "10.0.0.1", "interface": "eth1"}]
@@ -356,7 +408,18 @@ def test_an_instance_over_two_hosts_has_a_leader_that_answers_and_a_worker():
     unit = drop_in(worker, {**FULL, **LAYOUT})
     assert "--port 0 " in unit
     assert "ExecStartPost" not in unit
+    assert " follow --leader 10.0.0.1:29501 /opt/vllm/env-0.20.2/bin/vllm serve " in unit
+    assert leader["environment"]["VLLM_HOST_IP"] == "10.0.0.1"
     assert leader["digest"] != worker["digest"]
+
+
+def test_a_leader_is_not_waited_for_before_the_other_hosts_have_started_their_part():
+    nodes = vllm_nodes(NODES, "gpu_a", {})
+    service, _plan = service_of({**WIDE, "gpu_memory_share": 0.5}, EMBEDDING, nodes=nodes)
+    assert [(wave["names"], wave["awaited"]) for wave in service["waves"]] == [
+        (["llm"], []),
+        (["embedding"], ["embedding"]),
+    ]
 
 
 def test_releases_without_a_mode_for_several_hosts_name_the_first_that_has_one():

@@ -105,3 +105,46 @@ def test_health_is_an_answer_of_200(program, status):
         server.shutdown()
         server.server_close()
     assert program.is_healthy(f"http://127.0.0.1:{server.server_port}/health") is False
+
+
+@pytest.fixture
+def leader():
+    """A port that is open, as a leader's is; closing it is its end."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+
+
+def followed(program, monkeypatch, port, argv):
+    """The exit status of a followed server, and the handler that ends it."""
+    handlers: dict = {}
+    monkeypatch.setattr(program, "LOOK", 0.1)
+    monkeypatch.setattr(program.signal, "signal", handlers.__setitem__)
+    return program.follow("127.0.0.1", port, argv), handlers
+
+
+def test_a_worker_ends_when_its_leader_has_gone(program, monkeypatch, leader, capsys):
+    port = leader.getsockname()[1]
+    threading.Timer(0.5, leader.close).start()
+    status, _handlers = followed(program, monkeypatch, port, ["sleep", "60"])
+    assert status == 1
+    assert f"its leader at 127.0.0.1, port {port}, is gone" in capsys.readouterr().out
+
+
+def test_a_worker_waits_for_a_leader_that_was_never_there(program, monkeypatch, leader):
+    port = leader.getsockname()[1]
+    leader.close()
+    assert followed(program, monkeypatch, port, ["sh", "-c", "sleep 1; exit 3"])[0] == 3
+
+
+@pytest.mark.parametrize(("end", "status"), [("exit 2", 2), ("kill -TERM $$", 143)])
+def test_a_worker_ends_as_its_server_does(program, monkeypatch, leader, end, status):
+    argv = ["sh", "-c", f'test "$VLLM_HOST_IP" = 127.0.0.1 || exit 9; {end}']
+    monkeypatch.delenv("VLLM_HOST_IP", raising=False)
+    assert followed(program, monkeypatch, leader.getsockname()[1], argv)[0] == status
+
+
+def test_a_worker_s_server_is_told_to_end(program, monkeypatch, leader):
+    handlers: dict = {}
+    monkeypatch.setattr(program.signal, "signal", handlers.__setitem__)
+    threading.Timer(0.5, lambda: handlers[signal.SIGTERM]()).start()
+    assert program.follow("127.0.0.1", leader.getsockname()[1], ["sleep", "60"]) == 143

@@ -5,6 +5,7 @@
 
     gpufleet-vllm prepare --unit U --port N [--user NAME] [--cards 0,1]    before the start, as root
     gpufleet-vllm wait --url URL               after it, as the server's user: ends when the server serves
+    gpufleet-vllm follow --leader HOST:PORT COMMAND …    a server that works for one on another host, and ends with it
 
 ``prepare`` removes what a server of this unit has left behind, and nobody else's: processes in the unit's own control
 group, and shared memory of the server's user that no living process holds. It refuses a port that somebody listens on,
@@ -13,6 +14,9 @@ starts: while it measures a card's memory, nobody else may take some.
 
 ``wait`` makes "active" mean "serves". While a server starts, SIGTERM
 alone never ends it (its engine swallows the signal); told to end, ``wait`` therefore kills it after a grace period.
+
+``follow`` runs the server. One that works for another stays when that has ended, for ever, and the other's next start
+waits for a new one: so this ends it, and systemd starts it anew.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ import fcntl
 import os
 import pwd
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -33,6 +38,8 @@ LISTEN = "0A"
 GRACE = 10  # seconds that a starting server has to end by itself
 SHM = "/dev/shm"
 RUN = "/run/gpufleet-vllm"
+LOOK = 2  # seconds between two looks at the leader; after MISSED without an answer it is gone
+MISSED = 3
 SEGMENTS = ("psm_", "sem.mp-", "torch_")
 
 
@@ -223,6 +230,45 @@ def wait(url: str) -> int:
     return 0
 
 
+def is_open(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=LOOK):
+            return True
+    except OSError:
+        return False
+
+
+def address_towards(host: str, port: int) -> str:
+    """This host's own address on the way to another one."""
+    family = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0][0]
+    with socket.socket(family, socket.SOCK_DGRAM) as found:
+        found.connect((host, port))
+        return str(found.getsockname()[0])
+
+
+def follow(host: str, port: int, argv: list[str]) -> int:
+    """The exit status of the server; 1 when it was ended because its leader is gone."""
+    environment = {"VLLM_HOST_IP": address_towards(host, port), **os.environ}
+    server = subprocess.Popen(argv, env=environment)
+    signal.signal(signal.SIGTERM, lambda *_args: server.terminate())
+    met, missed = False, 0
+    while True:
+        try:
+            status = server.wait(timeout=LOOK)
+            return status if status >= 0 else 128 - status
+        except subprocess.TimeoutExpired:
+            pass
+        if is_open(host, port):
+            met, missed = True, 0
+        else:
+            missed += 1
+        if met and missed >= MISSED:
+            print(f"Ends the server: its leader at {host}, port {port}, is gone.", flush=True)
+            server.kill()
+            server.wait()
+            return 1
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="gpufleet-vllm", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -233,7 +279,13 @@ def main() -> int:
     before.add_argument("--cards", default="")
     after = commands.add_parser("wait")
     after.add_argument("--url", required=True)
+    instead = commands.add_parser("follow")
+    instead.add_argument("--leader", required=True)
+    instead.add_argument("argv", nargs=argparse.REMAINDER)
     asked = parser.parse_args()
+    if asked.command == "follow":
+        host, _colon, port = asked.leader.rpartition(":")
+        return follow(host.strip("[]"), int(port), asked.argv)
     if asked.command == "wait":
         return wait(asked.url)
     return prepare(asked.unit, asked.port, asked.user, [card for card in asked.cards.split(",") if card])
