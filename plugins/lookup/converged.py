@@ -39,7 +39,11 @@ _raw:
   elements: bool
 """
 
+from contextlib import suppress
+from functools import cache
+
 from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.plugins.loader import filter_loader
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 
@@ -49,12 +53,20 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.records import col
 display = Display()
 
 
+@cache
+def load_filters():
+    """Loads the collection's filters in the process that asks: its forks need not, which takes each of them 0.17 s."""
+    with suppress(KeyError):  # outside of a playbook nothing is known of collections
+        filter_loader.get("gpufleet.nvidia.stack")
+
+
 class LookupModule(LookupBase):
     def run(self, terms, variables=None, **kwargs):
         variables = variables or {}
         why = self._why(list(self._flatten(terms)), variables)
         if why:
             display.vv(f"{variables.get('inventory_hostname')}: {why}")
+            load_filters()
         return [why is None]
 
     def _why(self, roles, variables):

@@ -17,7 +17,15 @@ import yaml
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.stack_options import ROLES
 
 # Given for one run and gone with it: neither is it there in the next run, nor does a converged host need it.
-ONE_TIME = frozenset({"nvidia_driver_mok_password"})
+ONE_TIME = frozenset(
+    {
+        "nvidia_driver_mok_password",
+        "nvidia_driver_mok_restage",
+        "nvidia_driver_reboot_ok",
+        "vgpu_guest_reboot_ok",
+        "vgpu_host_reboot_ok",
+    }
+)
 UNRESOLVED = "gpufleet:unresolved"
 LONGEST_PATH = 4096
 
