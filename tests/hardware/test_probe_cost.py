@@ -45,7 +45,8 @@ pytestmark = pytest.mark.skipif(shutil.which("nvidia-smi") is None, reason="this
 
 
 def run(*argv: str) -> str:
-    env = {**os.environ, "PYTHONPATH": str(ROOT / "collections"), "LC_ALL": "C.UTF-8"}
+    paths = [str(ROOT / "collections"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "LC_ALL": "C.UTF-8"}
     return subprocess.run(argv, check=True, capture_output=True, text=True, env=env, cwd=ROOT, timeout=120).stdout
 
 
