@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._nvml_probe import PROGRAM
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._pci import architecture
@@ -60,6 +61,14 @@ def complete(gpus, pci):
     return rows
 
 
+def packages():
+    """Folders with packages of the Python that runs: another one that is told them need not look for them anew.
+
+    That look is what -S leaves out; it takes 5 ms, and 40 where packages hook into every start of Python.
+    """
+    return [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
+
+
 def observe(system, python, pci, loaded, timeout):
     """(nvml, gpus, partial): *partial* says what a hang or a lost GPU has kept from us.
 
@@ -70,7 +79,7 @@ def observe(system, python, pci, loaded, timeout):
     if loaded is None:
         return {**ABSENT, "reason": "no NVIDIA kernel module is loaded"}, [], []
     try:
-        result = system.run([python, "-", f"{timeout:g}"], timeout=timeout + SPARE, data=PROGRAM)
+        result = system.run([python, "-S", "-", f"{timeout:g}", *packages()], timeout=timeout + SPARE, data=PROGRAM)
     except CommandTimeout as exc:
         return _failed(f"the NVML probe hangs: {exc}")
     answer = parse_answer(result.out)

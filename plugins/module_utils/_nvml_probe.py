@@ -1,7 +1,9 @@
 # Copyright: (c) 2026, gpufleet.nvidia contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The program that asks NVML, run as a process of its own: ``python - SECONDS``, with the text on standard input.
+"""The program that asks NVML, run as a process of its own: ``python -S - SECONDS FOLDER...``, its text on its input.
+
+The folders are searched for nvidia-ml-py.
 
 A call into a sick driver can hang where no signal arrives, and whoever waits for such a process hangs with it. So the
 program asks in a child that holds none of our streams, waits for its answer alone, and leaves it when time is over.
@@ -14,7 +16,7 @@ from __future__ import annotations
 PROGRAM = r"""
 import json, os, select, sys, time
 
-sys.path += ["/opt/gpufleet/python", "/usr/lib/python3/dist-packages"]
+sys.path += [*sys.argv[2:], "/opt/gpufleet/python", "/usr/lib/python3/dist-packages"]
 CALLS = {"compute": "nvmlDeviceGetComputeRunningProcesses", "graphics": "nvmlDeviceGetGraphicsRunningProcesses"}
 
 def no(reason, code=None, failed=False):

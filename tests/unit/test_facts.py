@@ -65,7 +65,7 @@ def machine_with_two_h200():
     modes = {"passthrough": 1}
     gpus = [{**gpu, "virtualization_mode": modes[gpu["virtualization_mode"]]} for gpu in REAL["gpus"]]
     answer = json.dumps({**REAL["nvml"], "gpus": gpus})
-    return FakeSystem(files, links, commands={("python3", "-"): answer})
+    return FakeSystem(files, links, commands={("python3", "-S", "-"): answer})
 
 
 def test_the_same_machine_gives_the_facts_that_the_real_one_gave():
@@ -87,7 +87,7 @@ def test_a_machine_with_nothing_gives_values_for_everything_and_starts_no_progra
 def test_a_machine_with_everything_starts_one_program():
     system = machine_with_two_h200()
     gather(system, ["all"], **RUNS_ON)
-    assert system.ran == [["python3", "-", "5"]]
+    assert [argv[:4] for argv in system.ran] == [["python3", "-S", "-", "5"]]
 
 
 @pytest.mark.parametrize(

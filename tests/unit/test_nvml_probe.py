@@ -121,4 +121,4 @@ def test_without_the_binding_the_reason_names_the_python(tmp_path):
 
 def test_the_answer_is_one_json_object(tmp_path):
     (tmp_path / "pynvml.py").write_text("raise ImportError", encoding="utf-8")
-    assert json.loads(Processes(tmp_path).run([sys.executable, "-", "5"], 10, PROGRAM).out)["available"] is False
+    assert json.loads(Processes(tmp_path).run([sys.executable, "-S", "-", "5"], 10, PROGRAM).out)["available"] is False
