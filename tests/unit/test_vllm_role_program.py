@@ -146,5 +146,9 @@ def test_a_worker_ends_as_its_server_does(program, monkeypatch, leader, end, sta
 def test_a_worker_s_server_is_told_to_end(program, monkeypatch, leader):
     handlers: dict = {}
     monkeypatch.setattr(program.signal, "signal", handlers.__setitem__)
-    threading.Timer(0.5, lambda: handlers[signal.SIGTERM]()).start()
+
+    def tell():
+        handlers[signal.SIGTERM]()
+
+    threading.Timer(0.5, tell).start()
     assert program.follow("127.0.0.1", leader.getsockname()[1], ["sleep", "60"]) == 143

@@ -35,7 +35,8 @@ FOLLOWS = (
 def play(name: str, *options: str) -> tuple[int, str]:
     """(exit status, output) of a playbook of the collection."""
     argv = ["ansible-playbook", "-i", str(INVENTORY), f"playbooks/{name}.yml", *options]
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+    plain = {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}  # Molecule asks for colours
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), **plain}
     done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900, check=False)
     return done.returncode, done.stdout + done.stderr
 
