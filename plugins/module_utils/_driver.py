@@ -156,7 +156,8 @@ def observe_library(system):
     """The libnvidia-ml that programs get: by the loader's configured folders first, then by the usual ones."""
     for folder in [*_loader_folders(system), *LIBRARY_FOLDERS]:
         used = system.real(f"{folder}/libnvidia-ml.so.1")
-        for path in [used, *(f"{folder}/{name}" for name in system.entries(folder))]:
+        names = [name for name in system.entries(folder) if name.startswith("libnvidia-ml.so.")]
+        for path in [used, *(f"{folder}/{name}" for name in names)]:
             found = LIBRARY.fullmatch(path.rsplit("/", 1)[-1])
             if found and (path != used or system.exists(path)):
                 return {"version": found[1], "path": path}
@@ -180,11 +181,11 @@ def observe_others(system, pci):
     }
 
 
-def observe(system, kernel, package_manager):
-    """:param kernel: what _kernel.observe gave"""
+def observe(system, loaded, kernel, package_manager):
+    """:param loaded: what observe_loaded gave; :param kernel: what _kernel.observe gave"""
     releases = {kernel["running"], kernel["next"], *(row["release"] for row in kernel["installed"])}
     return {
-        "loaded": observe_loaded(system),
+        "loaded": loaded,
         "on_disk": {release: observe_on_disk(system, release) for release in sorted(filter(None, releases))},
         "dkms": observe_dkms(system),
         "library": observe_library(system),

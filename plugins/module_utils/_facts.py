@@ -99,7 +99,7 @@ class Patience:
 def probe(system, subsets, timeout=60, whole=False, folder=records.FOLDER):
     """What a facts module returns, of the machine and with the Python that it runs on; nothing is changed."""
     python = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    user = {"python": python, "interpreter": sys.executable, "machine": os.uname().machine, "user_id": os.getuid()}
+    user = {"python": python, "machine": os.uname().machine, "user_id": os.getuid()}
     found = gather(system, subsets, timeout=timeout, whole=whole, glibc=glibc(), folder=folder, **user)
     return {"changed": False, "ansible_facts": {"nvidia": found}}
 
@@ -116,7 +116,6 @@ def gather(
     system,
     subsets,
     python,
-    interpreter,
     machine,
     user_id,
     timeout,
@@ -127,7 +126,7 @@ def gather(
 ):
     """``ansible_facts['nvidia']``; see RETURN of gpu_facts for its shape.
 
-    :param python: version of the Python that runs; :param interpreter: its path; :param machine: the processor's name
+    :param python: version of the Python that runs; :param machine: the processor's name
     :param timeout: seconds that NVML may take; :param glibc: version of the C library, where it is GNU's
     :param whole: read of Secure Boot also what takes seconds; :param clock: gives the seconds since the epoch
     :param folder: where the convergence records lie
@@ -135,6 +134,9 @@ def gather(
     names = wanted(subsets)
     patient = Patience(system)
     facts = {"gathered": names, "partial": patient.partial}
+    loaded = driver.observe_loaded(system) if "driver" in names else None
+    # NVML takes longer than all the rest: it is asked first, and what needs no answer of it is read meanwhile.
+    asked = nvml.begin(system, loaded, timeout) if "nvml" in names else None
     if "system" in names:
         facts["system"] = {**os_facts.observe(system, python, user_id), "machine": machine, "glibc": glibc}
         facts["repositories"] = apt_sources.observe(system) if facts["system"]["package_manager"] == "apt" else []
@@ -144,29 +146,27 @@ def gather(
         facts["pci"] = pci.observe(system)
         facts["nouveau"] = driver.observe_others(system, facts["pci"])
     if "driver" in names:
-        facts["driver"] = driver.observe(patient, facts["kernel"], facts["system"]["package_manager"])
+        facts["driver"] = driver.observe(patient, loaded, facts["kernel"], facts["system"]["package_manager"])
         facts["grid"] = grid.observe(patient, facts["driver"]["install"])
-    if "nvml" in names:
-        loaded = facts["driver"]["loaded"]
-        facts["nvml"], facts["gpus"], partial = nvml.observe(system, interpreter, facts["pci"], loaded, timeout)
-        patient.partial += partial
-    if "persistence" in names:
-        service_manager = facts["system"]["service_manager"]
-        facts["persistence"] = persistence.observe(patient, facts.get("gpus", []), service_manager)
     if "cuda" in names:
         facts["cuda"] = cuda.observe(patient, facts["system"]["package_manager"])
     if "nccl" in names:
         facts["nccl"] = nccl.observe(patient, facts["system"]["package_manager"])
-    if "gridd" in names:
-        answered, loaded = facts.get("nvml", {}).get("available", False), (facts.get("driver") or {}).get("loaded")
-        version = loaded["version"] if loaded else None
-        facts["gridd"] = gridd.observe(patient, facts.get("gpus", []), answered, version, clock)
     if "secure_boot" in names:
         facts["mok"] = secure_boot.observe(patient, facts["kernel"], whole)
-    if "mdev" in names:
-        facts["mdev"] = mdev.observe(patient, facts["pci"], facts.get("gpus", []))
     if "vllm" in names:
         facts["vllm"] = vllm.observe(patient)
+    if "nvml" in names:
+        facts["nvml"], facts["gpus"], partial = nvml.finish(asked, facts["pci"], timeout)
+        patient.partial += partial
+    if "persistence" in names:
+        service_manager = facts["system"]["service_manager"]
+        facts["persistence"] = persistence.observe(patient, facts.get("gpus", []), service_manager)
+    if "gridd" in names:
+        answered, version = facts.get("nvml", {}).get("available", False), loaded["version"] if loaded else None
+        facts["gridd"] = gridd.observe(patient, facts.get("gpus", []), answered, version, clock)
+    if "mdev" in names:
+        facts["mdev"] = mdev.observe(patient, facts["pci"], facts.get("gpus", []))
     if "pci" in names:
         facts["place"] = place(
             facts["system"]["container"],

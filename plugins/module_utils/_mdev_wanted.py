@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import sys
-
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _mdev_config as config
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _mdev_mdevctl as mdevctl
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _mdev_sysfs as sysfs
@@ -21,8 +19,8 @@ SHOWN = 8  # parents or functions that a sentence lists
 class Offers:
     """What a host offers, read when it is first asked for: a device that is as declared asks for nothing."""
 
-    def __init__(self, system, python=sys.executable):
-        self._system, self._python = system, python
+    def __init__(self, system):
+        self._system = system
         self._types, self._config, self._modes = {}, None, None
         self.functions = vendor.functions(system)
         self.parents = sysfs.parents(system)
@@ -53,7 +51,7 @@ class Offers:
     def modes(self):
         """{card: heterogeneous} as NVML tells it; asked only where devices of two sizes shall share a card."""
         if self._modes is None:
-            rows = nvml.observe(self._system, self._python, [], True, 30)[1]
+            rows = nvml.observe(self._system, [], True, 30)[1]
             self._modes = {row["address"]: (row.get("vgpu_host") or {}).get("heterogeneous") or {} for row in rows}
         return self._modes
 

@@ -1,16 +1,14 @@
 # Copyright: (c) 2026, gpufleet.nvidia contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What NVML says of each GPU: asked in a process of its own, with a time-out."""
+"""What NVML says of each GPU: asked in a process of its own, with a time-out, while other things are read."""
 
 from __future__ import annotations
 
 import json
-import sys
 
-from ansible_collections.gpufleet.nvidia.plugins.module_utils._nvml_probe import PROGRAM
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._nvml_probe import probe
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._pci import architecture
-from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import CommandTimeout
 
 VIRTUALIZATION = {0: "none", 1: "passthrough", 2: "vgpu", 3: "host_vgpu", 4: "host_vsga"}
 ARCHITECTURES = {
@@ -33,7 +31,6 @@ ABSENT = {
     "cuda_driver_version": None,
     "version": None,
 }
-SPARE = 5  # seconds that the probe itself has for saying that NVML hangs
 
 
 def parse_answer(text):
@@ -61,32 +58,31 @@ def complete(gpus, pci):
     return rows
 
 
-def packages():
-    """Folders with packages of the Python that runs: another one that is told them need not look for them anew.
-
-    That look is what -S leaves out; it takes 5 ms, and 40 where packages hook into every start of Python.
-    """
-    return [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
+def observe(system, pci, loaded, timeout):
+    """What :func:`finish` gives, where there is nothing else to do meanwhile."""
+    return finish(begin(system, loaded, timeout), pci, timeout)
 
 
-def observe(system, python, pci, loaded, timeout):
-    """(nvml, gpus, partial): *partial* says what a hang or a lost GPU has kept from us.
+def begin(system, loaded, timeout):
+    """Asks NVML, and does not wait for the answer; None where there is nobody to ask.
 
-    :param python: the target's Python, which runs the probe
-    :param loaded: what _driver.observe_loaded gave: without a module there is nobody to ask
+    :param loaded: what _driver.observe_loaded gave: None without a module
     :param timeout: seconds
     """
-    if loaded is None:
+    return None if loaded is None else system.begin(probe, timeout)
+
+
+def finish(begun, pci, timeout):
+    """(nvml, gpus, partial) when the answer is there: *partial* says what a hang or a lost GPU has kept from us."""
+    if begun is None:
         return {**ABSENT, "reason": "no NVIDIA kernel module is loaded"}, [], []
-    try:
-        result = system.run([python, "-S", "-", f"{timeout:g}", *packages()], timeout=timeout + SPARE, data=PROGRAM)
-    except CommandTimeout as exc:
-        return _failed(f"the NVML probe hangs: {exc}")
-    answer = parse_answer(result.out)
+    told = begun.result()
+    if told is None:
+        hangs = f"NVML did not answer within {timeout:g} s: a GPU or its driver hangs"
+        return _failed(f"{hangs}; look for Xid lines in the kernel log")
+    answer = parse_answer(told)
     if not answer or answer.pop("failed", False):
-        return _failed(
-            answer.get("reason") or f"the NVML probe ended with {result.rc}: {result.err.strip()[-200:] or 'no words'}"
-        )
+        return _failed(answer.get("reason") or "the NVML probe died without an answer")
     gpus = answer.pop("gpus", [])
     lost = [f"GPU {gpu['index']} does not answer: {gpu['error']}" for gpu in gpus if gpu.get("error")]
     sound = [{name: gpu[name] for name in gpu if name != "error"} for gpu in gpus if not gpu.get("error")]

@@ -11,6 +11,8 @@ import tempfile
 from collections import namedtuple
 from contextlib import contextmanager, suppress
 
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _apart as apart
+
 
 class NvidiaError(Exception):
     """A failure that we can explain: its text is the whole message for the user (what, why, what to do next)."""
@@ -73,6 +75,10 @@ class ModuleSystem:
         if limited and rc in (_TIMEOUT_RC, 137):
             raise CommandTimeout(argv, timeout)
         return Result(rc, out, err)
+
+    def begin(self, work, seconds):
+        """Begins *work*, a function that gives a text, in a process of its own, and does not wait; see _apart."""
+        return apart.begin(work, seconds)
 
     def which(self, name):
         """Path of a program, or None; looks in the sbin folders as well."""

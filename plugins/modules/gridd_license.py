@@ -106,7 +106,6 @@ line:
   type: str
 """
 
-import sys
 import time
 
 from ansible.module_utils.basic import AnsibleModule
@@ -133,7 +132,7 @@ def main():
     loaded = observe_loaded(system)
 
     def nvml():
-        answer, rows, _partial = _nvml.observe(system, sys.executable, [], loaded, PATIENCE)
+        answer, rows, _partial = _nvml.observe(system, [], loaded, PATIENCE)
         return answer["available"], rows
 
     version = loaded["version"] if loaded else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._apart import Begun
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import Result
 
 
@@ -13,13 +14,15 @@ class FakeSystem:
     :param commands: tuple of argv (or a prefix of it) → Result, text of standard output, or a callable(argv) → either
     :param which: names of programs that exist (those of *commands* exist anyway)
     :param times: path → time of the last change
+    :param told: what work in a process of its own gives, in place of doing it: a text, or None where it hangs
     """
 
-    def __init__(self, files=None, links=None, commands=None, which=(), times=None):
+    def __init__(self, files=None, links=None, commands=None, which=(), times=None, told=""):
         self.files = dict(files or {})
         self.links = dict(links or {})
         self.commands = dict(commands or {})
         self.times = dict(times or {})
+        self.told = told
         self.modes = {}
         self._which = {*which, *(argv[0] for argv in self.commands)}
         self.ran, self.wrote, self.removed = [], {}, []
@@ -33,6 +36,9 @@ class FakeSystem:
         if answer is None:
             return Result(127, "", f"{argv[0]}: not found")
         return Result(0, answer, "") if isinstance(answer, str) else answer
+
+    def begin(self, work, seconds):
+        return Begun(lambda: self.told)
 
     def which(self, name):
         return f"/usr/bin/{name}" if name in self._which else None

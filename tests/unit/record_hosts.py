@@ -28,7 +28,7 @@ MANAGED = {
     "units": ["nvidia-persistenced.service", "vllm@a.service", "absent.service"],
     "facts": ["kernel.running", "driver.loaded.version", "nouveau", "system.distribution"],
 }
-RUNS_ON = {"python": "3.12", "interpreter": "python3", "machine": "x86_64", "timeout": 5}
+RUNS_ON = {"python": "3.12", "machine": "x86_64", "timeout": 5}
 
 
 class RecordHost(FakeSystem):

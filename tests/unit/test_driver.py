@@ -185,7 +185,7 @@ def test_nouveau_is_seen_loaded_bound_and_blacklisted():
 def test_an_empty_machine_starts_no_program():
     system = FakeSystem()
     kernel = {"running": K, "next": K, "installed": []}
-    seen = observe(system, kernel, "apt")
+    seen = observe(system, None, kernel, "apt")
     assert seen["install"] == {"method": "none", "packages": [], "runfile": None}
     assert (seen["loaded"], seen["library"], seen["on_disk"], seen["dkms"]) == (None, None, {K: None}, [])
     assert system.ran == []

@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._apart import Begun
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._facts import SUBSETS, gather, glibc, wanted
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._nvml_probe import probe as nvml_probe
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import CommandTimeout, NvidiaError
 from tests.unit.captured import fixture
 from tests.unit.fake_system import FakeSystem
 
 REAL = json.loads(fixture("h200/facts.json"))
-RUNS_ON = {"python": "3.12", "interpreter": "python3", "machine": "x86_64", "user_id": 0, "timeout": 5}
+RUNS_ON = {"python": "3.12", "machine": "x86_64", "user_id": 0, "timeout": 5}
 
 
 def card(row):
@@ -65,7 +67,7 @@ def machine_with_two_h200():
     modes = {"passthrough": 1}
     gpus = [{**gpu, "virtualization_mode": modes[gpu["virtualization_mode"]]} for gpu in REAL["gpus"]]
     answer = json.dumps({**REAL["nvml"], "gpus": gpus})
-    return FakeSystem(files, links, commands={("python3", "-S", "-"): answer})
+    return FakeSystem(files, links, told=answer)
 
 
 def test_the_same_machine_gives_the_facts_that_the_real_one_gave():
@@ -84,10 +86,38 @@ def test_a_machine_with_nothing_gives_values_for_everything_and_starts_no_progra
     json.dumps(facts)
 
 
-def test_a_machine_with_everything_starts_one_program():
+def test_a_machine_with_everything_starts_no_program():
     system = machine_with_two_h200()
     gather(system, ["all"], **RUNS_ON)
-    assert [argv[:4] for argv in system.ran] == [["python3", "-S", "-", "5"]]
+    assert system.ran == []
+
+
+class Telling(FakeSystem):
+    """A machine that writes down in which order it is asked."""
+
+    def __init__(self, like):
+        super().__init__(like.files, like.links, told=like.told)
+        self.asked = []
+
+    def read(self, path):
+        self.asked.append(path)
+        return super().read(path)
+
+    def begin(self, work, seconds):
+        self.asked.append(("begun", work, seconds))
+        return Begun(self._result)
+
+    def _result(self):
+        self.asked.append("answer")
+        return self.told
+
+
+def test_nvml_works_while_everything_that_needs_no_answer_of_it_is_read():
+    system = Telling(machine_with_two_h200())
+    gather(system, ["all"], **RUNS_ON)
+    begun, answer = system.asked.index(("begun", nvml_probe, RUNS_ON["timeout"])), system.asked.index("answer")
+    assert set(system.asked[:begun]) == {"/proc/driver/nvidia/version", "/sys/module/nvidia/taint"}
+    assert {"/etc/os-release", "/var/lib/dpkg/status", "/proc/net/tcp"} <= set(system.asked[begun:answer])
 
 
 @pytest.mark.parametrize(

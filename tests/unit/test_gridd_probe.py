@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._gridd_license import from_rows
-from ansible_collections.gpufleet.nvidia.plugins.module_utils._nvml import observe
-from tests.unit.test_nvml_probe import Processes
+from tests.unit.test_nvml_probe import answer_of
 
 PYNVML = """
 class NVMLError(Exception): pass
@@ -38,7 +37,7 @@ OLD = "def nvmlDeviceGetGridLicensableFeatures_v3(handle): return answer()\n"
 )
 def test_a_library_of_any_age_tells_what_it_knows(tmp_path, calls, state, expires):
     (tmp_path / "pynvml.py").write_text(PYNVML + calls)
-    _nvml, gpus, _partial = observe(Processes(tmp_path), "python3", [], {"version": "580.95.05"}, 10)
+    _nvml, gpus, _partial = answer_of(tmp_path)
     (gpu,) = from_rows(gpus, 1_770_000_000)
     assert (gpu["license"]["state"], gpu["license"]["expires"]) == (state, expires)
     assert gpu["profile"]["series"] == "Q"

@@ -30,7 +30,7 @@ def observe(machine, gpus=()):
 def test_a_host_without_anything_of_it_starts_no_program():
     assert observe(FakeSystem()) is None
     machine = FakeSystem()
-    runs_on = {"python": "3.9", "interpreter": "python3", "machine": "x86_64", "user_id": 0, "timeout": 5}
+    runs_on = {"python": "3.9", "machine": "x86_64", "user_id": 0, "timeout": 5}
     assert gather(machine, ["mdev"], **runs_on)["mdev"] is None
     assert machine.ran == []
 

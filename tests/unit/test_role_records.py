@@ -72,7 +72,7 @@ STEADY = ("nvml.available", "mok.modules")  # whether NVML answers at all; modul
 
 def facts() -> dict[str, Any]:
     """All facts of a machine that has nothing, with those of a converged Debian 12 with one card in their place."""
-    about = {"python": "3.11", "interpreter": "/usr/bin/python3", "machine": "x86_64", "user_id": 0}
+    about = {"python": "3.11", "machine": "x86_64", "user_id": 0}
     nothing = _facts.gather(FakeSystem(), ["all"], timeout=1, **about)
     host = {**converged("p40"), "coherence": {"verdict": "coherent", "reasons": []}}
     host["persistence"] = persistent("debian", drop_in=drop_in_text(None), version="535.261.03")["persistence"]

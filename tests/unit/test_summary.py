@@ -40,7 +40,7 @@ def test_a_card_without_a_driver_is_told_by_what_drives_it():
 
 
 def test_a_machine_with_nothing_is_told_as_well():
-    user = {"python": "3.11", "interpreter": "python3", "machine": "x86_64", "user_id": 0}
+    user = {"python": "3.11", "machine": "x86_64", "user_id": 0}
     lines = summary(gather(FakeSystem(), ["all"], timeout=5, **user))
     assert "no NVIDIA GPU on the PCI bus" in lines
     assert lines[-1] == "verdict: absent"
