@@ -22,7 +22,8 @@ PARTS = ("cuda-toolkit", "cuda-nvcc", "cuda-compiler", "cuda-libraries", "cuda-m
 def parse_status(text):
     """``[{name, version, held}]`` of dpkg's status file."""
     rows = []
-    for found in re.finditer(r"^Package: (\S*(?:cuda|cudnn)\S*)\n((?:.+\n?)*)", text or "", re.M):
+    # from one "\n" to the next: "^" would be tried at every letter of a large file
+    for found in re.finditer(r"\nPackage: (\S*(?:cuda|cudnn)\S*)\n((?:.+\n?)*)", f"\n{text or ''}"):
         if not NAME.fullmatch(found[1]):
             continue
         status = re.search(r"^Status: (\S+) \S+ (\S+)$", found[2], re.M)

@@ -21,7 +21,7 @@ def parse_dpkg_status(text):
     :returns: list of ``{name, version, source, held, state}``; a package of a foreign architecture has it in its name
     """
     packages = []
-    native = re.search(r"^Package: dpkg\n(?:.+\n)*?Architecture: (\S+)$", text or "", flags=re.M)
+    native = re.search(r"\nPackage: dpkg\n(?:.+\n)*?Architecture: (\S+)\n", f"\n{text or ''}\n")
     for block in (text or "").split("\n\n"):
         if "nvidia" not in block and "libcuda" not in block:
             continue

@@ -30,7 +30,8 @@ HEADER_SIZE = 48  # magic, two counts, flags with padding, the extensions' offse
 def parse_status(text):
     """``[{name, version, held}]`` of dpkg's status file."""
     rows = []
-    for found in re.finditer(r"^Package: (\S*(?:nccl|nvhpc)\S*)\n((?:.+\n?)*)", text or "", re.M):
+    # from one "\n" to the next: "^" would be tried at every letter of a large file
+    for found in re.finditer(r"\nPackage: (\S*(?:nccl|nvhpc)\S*)\n((?:.+\n?)*)", f"\n{text or ''}"):
         status = re.search(r"^Status: (\S+) \S+ (\S+)$", found[2], re.M)
         version = re.search(r"^Version: (\S+)$", found[2], re.M)
         if PACKAGE.fullmatch(found[1]) and status and version and status[2] in INSTALLED:
