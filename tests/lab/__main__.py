@@ -1,4 +1,4 @@
-"""The lab's command line: ``python -m tests.lab up|ls|ssh|down|status``."""
+"""The lab's command line: ``python -m tests.lab up|ls|ssh|console|down|status``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from tests.lab import host, image, inventory, keys, needs, profiles
+from tests.lab import host, image, inventory, keys, needs, profiles, transcript
 from tests.lab.console import LabError, say, warn
 from tests.lab.machine import disk
 from tests.lab.machine.kinds import MACHINES
@@ -35,6 +35,9 @@ def parser() -> argparse.ArgumentParser:
     ssh = commands.add_parser("ssh", help="log in, or run a command")
     ssh.add_argument("name")
     ssh.add_argument("words", nargs=argparse.REMAINDER, metavar="-- command")
+    console = commands.add_parser("console", help="show the last lines of what a host's console has shown")
+    console.add_argument("name")
+    console.add_argument("--lines", type=int, default=25)
     down = commands.add_parser("down", help="take hosts down for good")
     down.add_argument("names", nargs="*", metavar="name")
     down.add_argument("--all", action="store_true")
@@ -93,6 +96,13 @@ def ssh(args: argparse.Namespace) -> int:
     os.execvp(argv[0], argv)
 
 
+def console(args: argparse.Namespace) -> int:
+    if host.read(args.name) is None:
+        raise LabError(f"{args.name} is no host here; `python -m tests.lab ls` lists the hosts.")
+    print("\n".join(transcript.tail(host.folder(args.name), args.lines)))
+    return 0
+
+
 def down(args: argparse.Namespace) -> int:
     if args.all:
         names = [*(record.name for record in host.every()), *host.leftovers()]
@@ -130,7 +140,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if args.command in ("up", "down"):
             needs.refuse_unless_possible()
-        return {"up": up, "ls": ls, "ssh": ssh, "down": down, "status": status}[args.command](args)
+        commands = {"up": up, "ls": ls, "ssh": ssh, "console": console, "down": down, "status": status}
+        return commands[args.command](args)
     except LabError as exc:
         warn(str(exc))
         return 1

@@ -8,7 +8,7 @@ import time
 import uuid
 from pathlib import Path
 
-from tests.lab import image, keys, overlay, packages, process, stand_ins
+from tests.lab import image, keys, overlay, packages, process, stand_ins, transcript
 from tests.lab.console import LabError, duration, say, step
 from tests.lab.machine import disk, emulator, glue, serial
 from tests.lab.machine.kinds import MACHINES
@@ -88,18 +88,18 @@ def start(record: Record) -> Record:
         pid = emulator.start(record.name, MACHINES[record.kind], home, record.address)
         record = save(record._replace(pid=pid, started=process.start_time(pid)))
         with step(f"{record.name}: booting in software emulation; its console is {serial.console(record.address)}"):
-            wait_for_login(record, serial.transcript(home))
+            wait_for_login(record)
         return record
     process.stop(record.name, record.pid, record.started)
     root = overlay.mount(Path(record.image), home)
-    log = home / "console.log"
-    pid = process.start(record.name, root, {home / "archives": "/var/cache/apt/archives"}, log)
+    archives = {home / "archives": "/var/cache/apt/archives"}
+    pid = process.start(record.name, root, archives, transcript.path(home))
     record = save(record._replace(pid=pid, started=process.start_time(pid)))
-    wait_for_login(record, log)
+    wait_for_login(record)
     return record
 
 
-def wait_for_login(record: Record, log: Path) -> None:
+def wait_for_login(record: Record) -> None:
     end = time.monotonic() + START_LIMITS[record.kind]
     while True:
         probe = subprocess.run(
@@ -112,7 +112,7 @@ def wait_for_login(record: Record, log: Path) -> None:
         if probe.returncode == 0:
             return
         if not record.running or time.monotonic() > end:
-            tail = "\n".join(f"    {line}" for line in log.read_text(errors="replace").splitlines()[-12:])
+            tail = "\n".join(f"    {line}" for line in transcript.tail(folder(record.name), 12))
             raise LabError(
                 f"{record.name}: no login over SSH ({probe.stderr.strip()}). The end of its console:\n{tail}"
             )

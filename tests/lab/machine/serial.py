@@ -6,6 +6,8 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
+from tests.lab import transcript
+
 PORT = 2223
 
 
@@ -17,14 +19,10 @@ def console(address: str) -> str:
     return f"{address}:{PORT}"
 
 
-def transcript(home: Path) -> Path:
-    return home / "console.log"
-
-
 def options(home: Path, address: str) -> list[str]:
     """Nobody needs to be connected: output that nobody reads goes to the transcript alone and holds nothing up."""
     where = f"host={address},port={PORT},server=on,wait=off,nodelay=on"
-    line = f"socket,id=console,{where},logfile={transcript(home)},logappend=on"
+    line = f"socket,id=console,{where},logfile={transcript.path(home)},logappend=on"
     return ["-chardev", line, "-serial", "chardev:console"]
 
 
