@@ -169,7 +169,12 @@ def test_no_text_breaks_the_parsers(text):
     profile(text)
 
 
-@given(st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(9999, 1, 1)))
+WHOLE_SECONDS = st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(9999, 1, 1)).map(
+    lambda moment: moment.replace(microsecond=0)  # a float of a far year has no room for them
+)
+
+
+@given(WHOLE_SECONDS)
 def test_a_time_without_leading_zeros_is_read(moment):
     text = f"{moment.year}-{moment.month}-{moment.day} {moment.hour}:{moment.minute}:{moment.second} GMT"
     seconds = int(moment.replace(tzinfo=timezone.utc).timestamp())
