@@ -22,6 +22,8 @@ OPTIONS = {
     "backup_server_port": "BackupServerPort",
 }
 
+OPEN = 0o022  # writable for others than the owner
+
 
 def wanted(params):
     """{key: text} of what the file shall hold.
@@ -68,16 +70,21 @@ def ensure(params, system, *, apply):
     text = edit(begun, want, removed)
     before, after = conf.values(have), conf.values(text)
     keys = sorted(key for key in {*before, *after} if before.get(key) != after.get(key))
-    changed = text != have and not (have is None and not (want or template))
+    rights = system.stat(path)
+    is_theirs = have is not None and is_open(rights)
+    is_other = text != have and not (have is None and not (want or template))
+    changed = is_other or is_theirs
     if changed and apply:
-        mode = system.stat(path)
-        system.write(path, text, mode[0] if mode else 0o644)
+        system.write(path, text, rights[0] & ~OPEN if rights else 0o644)
     return {
         "changed": changed,
         "changed_keys": keys,
         "settings": after,
-        "restart_required": changed,
-        "steps": _steps(path, have, keys, after) if changed else [],
+        "restart_required": is_other,
+        "steps": [
+            *(_steps(path, have, keys, after) if is_other else []),
+            *([f"Let root alone write {path}"] if is_theirs else []),
+        ],
         "warnings": _warnings(path, text) if text else [],
         "diff": {
             "before_header": path if have is not None else f"{path} (absent)",
@@ -86,6 +93,11 @@ def ensure(params, system, *, apply):
             "after": text if changed or have is not None else "",
         },
     }
+
+
+def is_open(rights):
+    """Whether somebody else than root may write what has these rights, ``(mode, uid, gid)`` or None."""
+    return rights is not None and bool(rights[0] & OPEN or rights[1])
 
 
 def _text(system, path):

@@ -10,12 +10,13 @@ from collections import namedtuple
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _gridd_token as token
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _gridd_token_source as sources
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._gridd import OPEN, is_open
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._managed_files import parse_mode
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
 
 # A token in the folder; mode and uid None where it cannot be told; link: whether it is a symbolic link
 Held = namedtuple("Held", "path token mode uid link")
-# kind: write | own | remove; says: a sentence
+# kind: folder | write | own | remove; says: a sentence
 Step = namedtuple("Step", "kind path says")
 # What shall be there: token None where it is not known yet; data None where nothing has to be written
 Wanted = namedtuple("Wanted", "path token mode uid data")
@@ -51,9 +52,14 @@ def choose_name(name, given, read, held):
     return same[0] if same else given if usable else fallback
 
 
-def plan(held, want, exclusive):
-    """[Step] to have the token there; with *exclusive* no other one."""
-    steps, there = [], next((file for file in held if file.path == want.path), None)
+def plan(held, want, exclusive, is_theirs=False):
+    """[Step] to have the token there; with *exclusive* no other one.
+
+    :param is_theirs: whether somebody else than root may put tokens into the folder
+    """
+    folder = want.path.rpartition("/")[0]
+    steps = [Step("folder", folder, f"Let root alone write {folder}")] if is_theirs else []
+    there = next((file for file in held if file.path == want.path), None)
     if there is None or there.link or want.token is None or there.token.sha256 != want.token.sha256:
         steps.append(Step("write", want.path, f"Put the token into {want.path}"))
     elif (there.mode, there.uid) != (want.mode, want.uid):
@@ -75,7 +81,7 @@ def predict(held, steps, want):
     """What the folder holds after the steps, for the difference: paths, digests and modes, nothing of a token."""
     gone = {step.path for step in steps}
     rows = described([file for file in held if file.path not in gone])
-    if any(step.kind != "remove" for step in steps):
+    if any(step.kind in ("write", "own") for step in steps):
         digest = want.token.sha256 if want.token else "not known before it is fetched"
         rows.append(shown(want.path, digest, want.mode, want.uid))
     return sorted(rows, key=lambda row: row["path"])
@@ -86,11 +92,15 @@ def carry_out(system, steps, want):
         if step.kind == "remove":
             system.remove(step.path)
             continue
+        if step.kind == "folder":
+            _run(system, ["chown", "0:0", step.path])
+            _run(system, ["chmod", f"{system.stat(step.path)[0] & ~OPEN:04o}", step.path])
+            continue
         if step.kind == "write":
             system.write(step.path, want.data.decode("ascii"), want.mode)
         stat = system.stat(step.path)
         if stat and stat[1] != want.uid:
-            _run(system, ["chown", str(want.uid), step.path])
+            _run(system, ["chown", str(want.uid) if want.uid else "0:0", step.path])
         if stat and stat[0] != want.mode:
             _run(system, ["chmod", f"{want.mode:04o}", step.path])
 
@@ -162,7 +172,7 @@ def ensure(params, system, fetch, now, *, apply):
         steps = [Step("remove", path, f"Remove the token {path}") for path in gone]
     else:
         want = find(params, system, held, folder, fetch, now, apply)
-        steps = plan(held, want, params["exclusive"])
+        steps = plan(held, want, params["exclusive"], is_open(system.stat(folder)))
     if apply:
         carry_out(system, steps, want)
     return {
@@ -171,6 +181,6 @@ def ensure(params, system, fetch, now, *, apply):
         "path": want.path if want else None,
         "claims": token.described(want.token.claims) if want and want.token else None,
         "removed": [step.path for step in steps if step.kind == "remove"],
-        "restart_required": any(step.kind != "own" for step in steps),
+        "restart_required": any(step.kind in ("write", "remove") for step in steps),
         "diff": {"before": {"tokens": described(held)}, "after": {"tokens": predict(held, steps, want)}},
     }

@@ -9,10 +9,13 @@ from collections import namedtuple
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
 
-# content: text, or None where there is no such file; mode: permission bits, or None
-State = namedtuple("State", "content mode")
+# content: text, or None where there is no such file; mode: permission bits; user: number of the owner; or None
+State = namedtuple("State", "content mode user")
 # kind: write | remove; path, says, state: the State that the file shall have
 Step = namedtuple("Step", "kind path says state")
+
+
+ABSENT = State(None, None, None)
 
 
 def parse_mode(text):
@@ -26,9 +29,10 @@ def parse_mode(text):
     return mode
 
 
-def wanted(files):
+def wanted(files, user):
     """{path: State} of what the files shall be; content None means absent.
 
+    :param user: number of the user that they shall belong to
     :raises NvidiaError: for a path that is not absolute, is named twice, or has no content
     """
     result = {}
@@ -41,7 +45,7 @@ def wanted(files):
         if file["state"] == "present" and file["content"] is None:
             raise NvidiaError(f"{path} shall be present but has no content; give it, or state: absent.")
         present = file["state"] == "present"
-        result[path] = State(file["content"], parse_mode(file["mode"])) if present else State(None, None)
+        result[path] = State(file["content"], parse_mode(file["mode"]), user) if present else ABSENT
     return result
 
 
@@ -52,19 +56,19 @@ def observe(system, paths):
         link = system.link(path)
         stat = system.stat(path)
         if link is not None:
-            found[path] = State(f"-> {link}\n", None)
+            found[path] = State(f"-> {link}\n", None, None)
         elif stat is None:
-            found[path] = State(None, None)
+            found[path] = ABSENT
         else:
             content = system.read(path)
             if content is None:
                 raise NvidiaError(f"{path} is there but cannot be read as a file; move away what is in its place.")
-            found[path] = State(content, stat[0])
+            found[path] = State(content, stat[0], stat[1])
     return found
 
 
 def plan(before, want):
-    """[Step] for the files whose content or mode differ, in the order of *want*."""
+    """[Step] for the files whose content, mode or owner differ, in the order of *want*."""
     steps = []
     for path, state in want.items():
         have = before[path]
@@ -74,6 +78,8 @@ def plan(before, want):
             steps.append(Step("remove", path, f"Remove {path}", state))
         elif have.content is None:
             steps.append(Step("write", path, f"Create {path}", state))
+        elif have.content == state.content and have.mode == state.mode:
+            steps.append(Step("write", path, f"Take {path} back from user {have.user}", state))
         elif have.content == state.content:
             steps.append(Step("write", path, f"Set the mode of {path} to {state.mode:04o}", state))
         else:
@@ -85,8 +91,8 @@ def diff(before, steps):
     """Ansible's list of differences, one entry for each file that changes."""
     return [
         {
-            "before_header": header(step.path, before[step.path]),
-            "after_header": header(step.path, step.state),
+            "before_header": header(step.path, before[step.path], step.state.user),
+            "after_header": header(step.path, step.state, step.state.user),
             "before": before[step.path].content or "",
             "after": step.state.content or "",
         }
@@ -94,16 +100,20 @@ def diff(before, steps):
     ]
 
 
-def header(path, state):
-    """The line above one side of a difference: the path, with its mode or that it is absent."""
+def header(path, state, user):
+    """The line above one side of a difference: the path, with its mode, whose it is, or that it is absent."""
     if state.content is None:
         return f"{path} (absent)"
-    return path if state.mode is None else f"{path} (mode {state.mode:04o})"
+    owner = "" if state.user == user or user is None else f", user {state.user}"
+    return path if state.mode is None else f"{path} (mode {state.mode:04o}{owner})"
 
 
-def ensure(params, system, *, apply):
-    """The result of the module `managed_files`; see its RETURN."""
-    want = wanted(params["files"])
+def ensure(params, system, *, apply, user=0):
+    """The result of the module `managed_files`; see its RETURN.
+
+    :param user: number of the user that the module runs as
+    """
+    want = wanted(params["files"], user)
     before = observe(system, want)
     steps = plan(before, want)
     if apply:

@@ -13,7 +13,8 @@ version_added: 0.1.0
 description:
   - Gives each file its content and mode, or removes it. Files that are right already are not touched.
   - A file is replaced in one step, so that no reader ever sees a part of it, and belongs to the user that the
-    module runs as. Missing folders are made. A symbolic link is replaced by the file.
+    module runs as; one that has become somebody else's is written anew. Missing folders are made. A symbolic link is
+    replaced by the file.
 options:
   files:
     description: The files. A path may be listed only once.
@@ -75,6 +76,8 @@ changed_paths:
   sample: [/etc/modprobe.d/gpufleet-nvidia.conf]
 """
 
+import os
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._managed_files import ensure
@@ -99,7 +102,7 @@ def main():
     """Runs as an Ansible module."""
     module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True)
     try:
-        result = ensure(module.params, ModuleSystem(module), apply=not module.check_mode)
+        result = ensure(module.params, ModuleSystem(module), apply=not module.check_mode, user=os.geteuid())
     except NvidiaError as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)

@@ -146,6 +146,18 @@ def test_nothing_is_made_of_nothing():
     assert (result["changed"], system.wrote, result["diff"]["after"]) == (False, {}, "")
 
 
+@pytest.mark.parametrize("content", ["FeatureType=1\n", "FeatureType=0\n"])
+def test_a_file_that_others_can_write_is_root_s_alone_again(content):
+    system = FakeSystem({PATH: content})
+    system.modes[PATH] = 0o666
+    predicted = run(system, apply=False, feature_type="vgpu")
+    assert predicted["steps"][-1] == f"Let root alone write {PATH}" and predicted["changed"]
+    assert predicted["restart_required"] is (content == "FeatureType=0\n")
+    assert run(system, feature_type="vgpu") == predicted
+    assert (system.modes[PATH], system.files[PATH]) == (0o644, "FeatureType=1\n")
+    assert run(system, feature_type="vgpu")["changed"] is False
+
+
 def test_a_file_keeps_its_mode_and_a_link_its_place():
     system = FakeSystem({"/srv/gridd.conf": "FeatureType=0\n"}, {PATH: "/srv/gridd.conf"})
     system.modes["/srv/gridd.conf"] = 0o640

@@ -38,7 +38,7 @@ class Host(FakeSystem):
         )
 
     def own(self, argv):
-        self.owners[argv[2]] = int(argv[1])
+        self.owners[argv[2]] = int(argv[1].split(":")[0])
         return ""
 
     def change(self, argv):
@@ -191,6 +191,18 @@ def test_a_mode_alone_needs_no_restart():
     result = run(system)
     assert (result["changed"], result["restart_required"], system.wrote) == (True, False, {})
     assert system.modes[f"{FOLDER}/{NAME}"] == 0o744
+    assert run(system)["changed"] is False
+
+
+def test_a_folder_that_others_can_write_is_root_s_alone_again():
+    system = Host({SHARE: GOOD, f"{FOLDER}/{NAME}": GOOD})
+    system.modes = {f"{FOLDER}/{NAME}": 0o744, FOLDER: 0o777}
+    system.owners = {FOLDER: 65534}
+    predicted = run(system, apply=False)
+    assert (predicted["steps"], system.ran) == ([f"Let root alone write {FOLDER}"], [])
+    assert run(system) == predicted and not predicted["restart_required"]
+    assert (system.modes[FOLDER], system.owners[FOLDER]) == (0o755, 0)
+    system.modes[FOLDER] = 0o700
     assert run(system)["changed"] is False
 
 

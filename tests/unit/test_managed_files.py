@@ -36,6 +36,16 @@ def test_steps_are_the_same_in_check_mode(files, modes, wanted, steps):
     assert ensure({"files": [wanted]}, system, apply=True)["changed"] is False
 
 
+def test_a_file_of_somebody_else_is_written_anew():
+    system = FakeSystem({"/etc/a": "x\n"})
+    result = ensure({"files": [file()]}, system, apply=False, user=1000)
+    assert result["steps"] == ["Take /etc/a back from user 0"]
+    assert result["diff"][0]["before_header"] == "/etc/a (mode 0644, user 0)"
+    assert result["diff"][0]["after_header"] == "/etc/a (mode 0644)"
+    assert ensure({"files": [file()]}, system, apply=True, user=1000) == result
+    assert system.wrote == {"/etc/a": "x\n"}
+
+
 def test_the_diff_has_an_entry_for_each_file_that_changes():
     system = FakeSystem({"/etc/a": "old\n", "/etc/b": "same\n"})
     result = ensure({"files": [file(content="new\n"), file("/etc/b", "same\n"), file("/etc/c")]}, system, apply=False)
