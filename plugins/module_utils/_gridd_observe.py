@@ -80,7 +80,7 @@ def observe(system, present, rows, certain, driver, now):
         "present": present,
         "conf": described,
         "tokens": tokens(system, folder, now),
-        "service": service.service(unit),
+        "service": service.service(unit, system.read(service.PATH)),
         "clock": {**clock, "now": iso(now)},
         "gpus": gpus(system, rows, now),
         "last_event": journal.last(events),

@@ -21,7 +21,9 @@ CLOCKS = {
 }
 PROPERTIES = ("Id", "LoadState", "UnitFileState", "ActiveState", "SubState", "MainPID", "ActiveEnterTimestamp")
 COMMAND = ["systemctl", "show", UNIT, *CLOCKS, f"--property={','.join(PROPERTIES)}"]
-ABSENT = {"present": False, "enabled": False, "active": False, "sub": None, "pid": None, "since": None}
+# Where the role writes a unit if none came with the daemon, and what it writes into it.
+PATH, OURS = f"/etc/systemd/system/{UNIT}", "Managed by gpufleet.nvidia, role vgpu_guest"
+ABSENT = {"present": False, "ours": False, "enabled": False, "active": False, "sub": None, "pid": None, "since": None}
 TIMELESS = {"synchronized": None, "source": None, "offset_s": None}
 
 
@@ -44,13 +46,14 @@ def parse_units(text):
     return units
 
 
-def service(unit):
-    """The daemon's unit as the facts have it."""
+def service(unit, text=None):
+    """The daemon's unit as the facts have it; *text* is that of PATH, where there is one."""
     if (unit or {}).get("LoadState") not in ("loaded", "masked"):
-        return dict(ABSENT)
+        return {**ABSENT, "ours": OURS in (text or "")}
     pid = unit.get("MainPID", "")
     return {
         "present": True,
+        "ours": OURS in (text or ""),
         "enabled": unit.get("UnitFileState") in ("enabled", "enabled-runtime", "static", "alias"),
         "active": unit.get("ActiveState") == "active",
         "sub": unit.get("SubState") or None,

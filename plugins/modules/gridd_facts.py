@@ -101,7 +101,9 @@ ansible_facts:
               elements: dict
               returned: always
             service:
-              description: The unit with C(present), C(enabled), C(active), C(sub), C(pid) and C(since).
+              description:
+                - The unit with C(present), C(ours) (whether role vgpu_guest has written one), C(enabled), C(active),
+                  C(sub), C(pid) and C(since).
               type: dict
               returned: always
             clock:

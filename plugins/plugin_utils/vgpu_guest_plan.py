@@ -118,7 +118,7 @@ def _present(
     service = gridd.get("service") or {}
     plan["time_sync"] = wants["time_sync_enabled"] and not (gridd.get("clock") or {}).get("source")
     if driver.is_grid(facts) or plan["method"] == "runfile":
-        plan["unit_files"] = files.unit_files("present", not service.get("present"))
+        plan["unit_files"] = files.unit_files("present", not service.get("present") or bool(service.get("ours")))
     if not wants["driver"]:
         return
     file = driver.file_of(wants["driver"])

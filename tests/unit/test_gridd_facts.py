@@ -135,6 +135,7 @@ def test_a_licensed_guest():
     assert facts["gpus"][0]["profile"] == {"name": "A40-8Q", "series": "Q", "framebuffer_gb": 8}
     assert facts["service"] == {
         "present": True,
+        "ours": False,
         "enabled": True,
         "active": True,
         "sub": "running",

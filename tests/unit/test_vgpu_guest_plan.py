@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._grid import keeps_out
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._gridd_service import OURS
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils import vgpu_files as files
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vgpu_guest_plan import DEFAULTS, vgpu_guest_plan
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vgpu_guest_reboot import vgpu_guest_reboot
@@ -46,6 +47,14 @@ def test_a_runfile_needs_a_compiler_and_gets_a_unit():
 
 
 NEWER = {"path": "/mnt/Shared/nv/NVIDIA-Linux-x86_64-580.95.05-grid.run", "sha256": SHA}
+
+
+def test_a_unit_that_the_role_wrote_stays_its_own_and_another_one_is_left():
+    service = {"present": True, "enabled": True, "active": True}
+    for ours, paths in ((True, [files.UNIT]), (False, [])):
+        facts = host(gridd={"service": {**service, "ours": ours}})
+        assert [row["path"] for row in vgpu_guest_plan(facts, {})["unit_files"]] == paths
+    assert OURS in files.unit_text()
 
 
 def test_modules_that_are_loaded_are_left_to_the_reboot():
