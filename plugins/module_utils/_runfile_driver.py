@@ -84,8 +84,12 @@ def what_is_missing(system, asked, kernel):
 
 
 def build_modules(system, params, asked, path, kernel):
-    """Modules for one more kernel, by DKMS where the driver is registered there, else by the installer."""
-    if any(item.name == "nvidia" and item.version == asked.version for item in _dkms_build.observe(system)):
+    """Modules for one more kernel, by DKMS where the driver is registered there, else by the installer.
+
+    A driver that DKMS has lost is registered anew, as long as its sources are there: ``dkms install`` does that.
+    """
+    registered = any(item.name == "nvidia" and item.version == asked.version for item in _dkms_build.observe(system))
+    if registered or (params["dkms"] and "nvidia" in _dkms_build.sources(system, asked.version)):
         _dkms_build.build(system, "nvidia", asked.version, kernel, params["timeout"])
         return
     arguments = _runfile_options.modules(params, asked.version, named_kernel(system, kernel))

@@ -124,6 +124,21 @@ def test_a_new_kernel_gets_modules_and_nothing_else_moves():
     assert not go(host, from_url(OLD, dkms=False, kernels=[KERNEL, OTHER]))["changed"]
 
 
+def test_a_driver_that_dkms_has_lost_is_registered_anew_where_its_sources_are():
+    host = serving()
+    go(host, from_url(OLD, dkms=False))
+    host.files[f"/usr/src/nvidia-{OLD}/dkms.conf"] = ""
+    lost = [path for path in host.files if path.startswith("/lib/modules") and ".ko" in path]
+    for path in lost:
+        del host.files[path]
+    installers = len(host.installers())
+    host._which.add("dkms")
+    with pytest.raises(NvidiaError, match="could not be built"):
+        go(host, from_url(OLD, dkms=True))
+    assert ["dkms", "install", "-m", "nvidia", "-v", OLD, "-k", KERNEL] in host.ran
+    assert go(host, from_url(OLD, dkms=False))["changed"] and len(host.installers()) == installers + 1
+
+
 def test_a_failure_before_anything_leaves_the_old_driver_and_says_why():
     host = serving(fails=[(NEW, "early")])
     go(host, from_url(OLD))
