@@ -47,8 +47,11 @@ def parse_units(text):
 
 
 def service(unit, text=None):
-    """The daemon's unit as the facts have it; *text* is that of PATH, where there is one."""
-    if (unit or {}).get("LoadState") not in ("loaded", "masked"):
+    """The daemon's unit as the facts have it; *text* is that of PATH, where there is one.
+
+    One whose file was removed is loaded until systemd reads its files again, and is ``bad`` meanwhile.
+    """
+    if (unit or {}).get("LoadState") not in ("loaded", "masked") or unit.get("UnitFileState") == "bad":
         return {**ABSENT, "ours": OURS in (text or "")}
     pid = unit.get("MainPID", "")
     return {

@@ -12,6 +12,7 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils import _gridd_fact
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _gridd_service as service
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._facts import gather
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._gridd_causes import LEGACY
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vgpu_files import unit_text
 from tests.unit.captured import fixture
 from tests.unit.fake_system import FakeSystem
 from tests.unit.gridd_tokens import NOW, issue
@@ -261,6 +262,17 @@ def test_a_file_that_is_younger_than_the_daemon_wants_a_restart(written, pending
 def test_the_clock_is_told_by_whoever_sets_it(units, commands, expected):
     found = service.clock(FakeSystem(commands=commands), {unit["Id"]: unit for unit in units})
     assert (found["synchronized"], found["source"], found["offset_s"]) == expected
+
+
+def test_a_unit_whose_file_was_removed_is_there_no_more():
+    assert observe(guest(unit={**UNIT, "UnitFileState": "bad"}))["service"] == service.ABSENT
+
+
+def test_a_unit_is_the_role_s_own_where_its_file_says_so():
+    system = guest()
+    for text, ours in ((unit_text(), True), ("[Service]\nExecStart=/usr/bin/nvidia-gridd\n", False)):
+        system.files[service.PATH] = text
+        assert observe(system)["service"]["ours"] is ours
 
 
 def test_gpu_facts_has_the_subset():
