@@ -26,18 +26,20 @@ def run(*argv):
     subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
 
 
-def facts(told):
+def facts(told, _spared):
     """Every fact was another when its role came to its end."""
     for role, record in told.items():
         record["managed"]["facts"] = dict.fromkeys(record["managed"]["facts"], "another")
         write(f"{FOLDER}/{role}.json", json.dumps(record))
 
 
-def edited(told):
+def edited(told, spared):
     """Every file is edited, or there where none was; every hold is gone; every unit is stopped and disabled."""
     for record in told.values():
         managed = record["managed"]
         for path, state in managed["files"].items():
+            if any(words in path for words in spared):
+                continue
             if state is None:
                 write(path, "# appeared\n")
             elif "sha256" in state:
@@ -47,25 +49,31 @@ def edited(told):
         if held:
             run("apt-mark", "unhold", *held)
         for unit in managed["units"]:
-            run("systemctl", "disable", "--now", unit)
+            if not any(words in unit for words in spared):
+                run("systemctl", "disable", "--now", unit)
 
 
-def removed(told):
-    """Every file that the collection has written is gone, and so are two packages and the kernel's module."""
+def taken(told, spared):
+    """Every file is somebody else's and open to all, and so is every folder."""
     for record in told.values():
         for path, state in record["managed"]["files"].items():
-            if state and "sha256" in state:
-                with open(path, encoding="utf-8", errors="replace") as file:
-                    ours = "Managed by gpufleet.nvidia" in file.read()
-                if ours:
-                    os.remove(path)
+            if state and "link" not in state and not any(words in path for words in spared):
+                run("chown", "nobody:nogroup", path)
+                run("chmod", "a+w", path)
+
+
+def removed(told, spared):
+    """Every file is gone, and every unit stands still."""
+    for record in told.values():
         for unit in record["managed"]["units"]:
-            run("systemctl", "stop", unit)
-    run("apt-get", "--yes", "--allow-change-held-packages", "remove", "libnccl2", "python3-pynvml")
-    run("modprobe", "-r", "nvidia_uvm", "nvidia")
+            if not any(words in unit for words in spared):
+                run("systemctl", "stop", unit)
+        for path, state in record["managed"]["files"].items():
+            if state and "folder" not in state and not any(words in path for words in spared):
+                os.remove(path)
 
 
-def damaged(told):
+def damaged(told, _spared):
     """No record can be trusted: one is cut off, one is everybody's, one is of another format, one is gone."""
     first, second, third, fourth = (f"{FOLDER}/{role}.json" for role in sorted(told))
     write(first, json.dumps(told[sorted(told)[0]])[:-20])
@@ -75,4 +83,5 @@ def damaged(told):
 
 
 if __name__ == "__main__":
-    {"facts": facts, "edited": edited, "removed": removed, "damaged": damaged}[sys.argv[1]](records())
+    # Paths and units that have one of the further words in their name are left as they are.
+    {move.__name__: move for move in (facts, edited, taken, removed, damaged)}[sys.argv[1]](records(), sys.argv[2:])
