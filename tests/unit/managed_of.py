@@ -1,7 +1,7 @@
 """What the variables of roles make of a host, as Ansible templates them.
 
-A program, because Ansible has one loader of collections for a process: it reads ``[{role, facts, declared}]`` and
-writes, for each, the variable ``__<role>_managed``.
+A program, because Ansible has one loader of collections for a process: it reads ``[{role, facts, declared, variable}]``
+and writes, for each, that variable ``__<role>_<variable>``; where none is named, ``__<role>_managed``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def managed(role: str, facts: dict[str, Any], declared: dict[str, Any]) -> Any:
+def managed(role: str, facts: dict[str, Any], declared: dict[str, Any], variable: str = "managed") -> Any:
     from ansible.parsing.dataloader import DataLoader
     from ansible.template import Templar
 
@@ -25,7 +25,7 @@ def managed(role: str, facts: dict[str, Any], declared: dict[str, Any]) -> Any:
         variables |= loader.load_from_file(str(folder / file), trusted_as_template=True) or {}
     here = {"inventory_hostname": "gpu7", "groups": {"all": ["gpu7"]}, "ansible_check_mode": False}
     here |= {"role_path": str(folder), "ansible_search_path": [str(folder)], "ansible_facts": {"nvidia": facts}}
-    return Templar(loader, {**variables, **declared, **here}).template(variables[f"__{role}_managed"])
+    return Templar(loader, {**variables, **declared, **here}).template(variables[f"__{role}_{variable}"])
 
 
 if __name__ == "__main__":

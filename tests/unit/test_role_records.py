@@ -90,10 +90,15 @@ def told() -> dict[tuple[str, bool], dict[str, list[str]]]:
     """{(role, whether something is declared): what its record keeps}"""
     cases = [(role, declared) for role in ROLES for declared in (True, False)]
     rows = [{"role": role, "facts": facts(), "declared": DECLARED if declared else {}} for role, declared in cases]
+    return dict(zip(cases, templated(rows), strict=True))
+
+
+def templated(rows: list[dict[str, Any]]) -> list[Any]:
+    """Variables of roles, each with the facts and declarations of its row; see tests/unit/managed_of.py."""
     argv = [sys.executable, "-m", "tests.unit.managed_of"]
     done = subprocess.run(argv, input=json.dumps(rows), cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return dict(zip(cases, json.loads(done.stdout), strict=True))
+    return list(json.loads(done.stdout))
 
 
 @pytest.mark.parametrize("declared", [True, False])
@@ -131,6 +136,33 @@ def test_nothing_in_a_record_moves_by_itself(told, role):
 def test_no_secret_is_kept(told):
     assert SECRET not in json.dumps(list(told.values()))
     assert "/etc/vllm/chat.secrets" in told["vllm_serve", True]["files"]
+
+
+def test_servers_that_are_right_do_not_hide_what_else_has_moved():
+    """nginx, the environment, models and folders are looked at unless the record says that nothing has moved."""
+    right: dict[str, Any] = {"drift": [], "unchecked": [], "damaged": None}
+    moved = {"kind": "unit", "name": "nginx.service", "was": {}, "is": {}, "text": "nginx stopped"}
+    cases: list[tuple[Any, dict[str, Any], bool]] = [
+        ({"vllm_serve": right}, {}, True),
+        ({"vllm_serve": right}, {"gpufleet_full": True}, False),
+        ({"vllm_serve": {**right, "drift": [moved]}}, {}, False),
+        ({"vllm_serve": {**right, "unchecked": ["place"]}}, {}, False),
+        ({"vllm_serve": {"damaged": "it is cut off"}}, {}, False),
+        ({}, {}, False),
+        (None, {}, False),
+        ({}, {"vllm_serve_state": "absent"}, True),
+        ({"vllm_serve": right}, {"__vllm_serve_settled": False}, False),
+    ]
+    rows = [
+        {
+            "role": "vllm_serve",
+            "variable": "idle",
+            "facts": {**facts(), "records": records},
+            "declared": {**DECLARED, "__vllm_serve_settled": True, **declared},
+        }
+        for records, declared, _idle in cases
+    ]
+    assert templated(rows) == [idle for _records, _declared, idle in cases]
 
 
 def test_what_the_driver_s_role_writes_is_kept(told):
