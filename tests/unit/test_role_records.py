@@ -165,6 +165,13 @@ def test_servers_that_are_right_do_not_hide_what_else_has_moved():
     assert templated(rows) == [idle for _records, _declared, idle in cases]
 
 
+def test_each_server_s_unit_is_kept():
+    found = facts()
+    found["vllm"] = {**found["vllm"], "instances": {"chat": {}, "embed-2": {}}}
+    (units,) = templated([{"role": "vllm_serve", "facts": found, "declared": DECLARED, "variable": "units"}])
+    assert units == ["vllm@chat.service", "vllm@embed-2.service", "nginx.service"]
+
+
 def test_what_the_driver_s_role_writes_is_kept(told):
     files = told["nvidia_driver", True]["files"]
     assert {"/etc/modprobe.d/gpufleet-nvidia.conf", "/etc/apt/apt.conf.d/52gpufleet-nvidia"} <= set(files)
