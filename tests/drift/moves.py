@@ -69,7 +69,7 @@ def removed(told, spared):
             if not any(words in unit for words in spared):
                 run("systemctl", "stop", unit)
         for path, state in record["managed"]["files"].items():
-            if state and "folder" not in state and not any(words in path for words in spared):
+            if state and "sha256" in state and not any(words in path for words in spared):
                 os.remove(path)
 
 
