@@ -79,15 +79,19 @@ def package_words(was, now):
     return ", ".join(said)
 
 
+# systemd's states of a unit as people say them; "bad" is one that is loaded still, and its file is not there.
+STATES = {"inactive": "stopped", "active": "started", "bad": "its file gone"}
+
+
 def unit_words(was, now):
     """What has happened to a unit, in words."""
     if now is None or was is None:
         return "removed" if now is None else "appeared"
     said = []
     if was["active"] != now["active"]:
-        said.append({"inactive": "stopped", "active": "started"}.get(now["active"], now["active"]))
+        said.append(STATES.get(now["active"], now["active"]))
     if was["enabled"] != now["enabled"]:
-        said.append(now["enabled"] or f"no longer {was['enabled']}")
+        said.append(STATES.get(now["enabled"], now["enabled"]) or f"no longer {was['enabled']}")
     return ", ".join(said)
 
 

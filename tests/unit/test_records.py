@@ -111,6 +111,12 @@ MUTATIONS = {
         DAEMON,
         "nvidia-persistenced stopped, masked",
     ),
+    "file gone": (
+        unit(DAEMON, UnitFileState="bad", ActiveState="inactive"),
+        "unit",
+        DAEMON,
+        "nvidia-persistenced stopped, its file gone",
+    ),
     "started": (unit(SERVER, ActiveState="active"), "unit", SERVER, "vllm@a started"),
     "unit gone": (lambda s: s.units.pop(SERVER), "unit", SERVER, "vllm@a removed"),
     "unit new": (unit("absent.service"), "unit", "absent.service", "absent appeared"),
