@@ -1,4 +1,4 @@
-"""The lab's command line: ``python -m tests.lab up|ls|ssh|console|down|status``."""
+"""The lab's command line: ``python -m tests.lab up|ls|ssh|console|restart|down|status``."""
 
 from __future__ import annotations
 
@@ -38,6 +38,8 @@ def parser() -> argparse.ArgumentParser:
     console = commands.add_parser("console", help="show the last lines of what a host's console has shown")
     console.add_argument("name")
     console.add_argument("--lines", type=int, default=25)
+    restart = commands.add_parser("restart", help="cut a host's power, as a reset button does, and start it again")
+    restart.add_argument("name")
     down = commands.add_parser("down", help="take hosts down for good")
     down.add_argument("names", nargs="*", metavar="name")
     down.add_argument("--all", action="store_true")
@@ -103,6 +105,13 @@ def console(args: argparse.Namespace) -> int:
     return 0
 
 
+def restart(args: argparse.Namespace) -> int:
+    if not host.restart(args.name):
+        raise LabError(f"{args.name} is no host here; `python -m tests.lab ls` lists the hosts.")
+    say(f"{args.name}: restarted")
+    return 0
+
+
 def down(args: argparse.Namespace) -> int:
     if args.all:
         names = [*(record.name for record in host.every()), *host.leftovers()]
@@ -140,7 +149,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if args.command in ("up", "down"):
             needs.refuse_unless_possible()
-        commands = {"up": up, "ls": ls, "ssh": ssh, "console": console, "down": down, "status": status}
+        commands = {
+            "up": up,
+            "ls": ls,
+            "ssh": ssh,
+            "console": console,
+            "restart": restart,
+            "down": down,
+            "status": status,
+        }
         return commands[args.command](args)
     except LabError as exc:
         warn(str(exc))

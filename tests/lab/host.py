@@ -129,6 +129,14 @@ def halt(name: str) -> Record | None:
     return record
 
 
+def restart(name: str) -> bool:
+    """Cuts a host's power and starts it again with its disk; says whether there is such a host."""
+    record = halt(name)
+    if record:
+        start(record)
+    return record is not None
+
+
 def destroy(name: str) -> bool:
     """Ends the host's processes, unmounts and deletes its folder; says whether there was anything."""
     home, record = folder(name), halt(name)
