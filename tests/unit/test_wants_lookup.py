@@ -96,7 +96,8 @@ def test_the_plan_of_a_fleet_names_every_host_and_is_written_once(tmp_path):
     _status, output = play(tmp_path, *arguments, "--check")
     assert not (tmp_path / "plan.json").exists()
     assert "verdict" in output and "CUDA 12.6" in output
-    _status, output = play(tmp_path, *arguments)
+    status, output = play(tmp_path, *arguments)
+    assert status != 0 and "No plan could be made for away, wrong." in output
     plan = json.loads((tmp_path / "plan.json").read_text(encoding="utf-8"))
     assert (tmp_path / "plan.json").stat().st_mode & 0o777 == 0o600
     assert set(plan) == {"away", "here", "wrong"}
@@ -105,3 +106,5 @@ def test_the_plan_of_a_fleet_names_every_host_and_is_written_once(tmp_path):
     assert [row["release"] for row in plan["here"]["stack"]["cuda"]["releases"]] == ["12.6"]
     _status, output = play(tmp_path, *arguments)
     assert "changed=0" in output and "changed=1" not in output
+    status, output = play(tmp_path, *arguments, "-l", "here")
+    assert status == 0, output
