@@ -23,12 +23,8 @@ SONAMES = {
     "nvcfg_stand_in.so": "libnvidia-cfg.so.1",
     "kernel_stand_in.so": "kernel_stand_in.so",
 }
-# Units, and the target that wants each; None: another unit starts it.
-UNITS = {
-    "gpu-simulator.service": "sysinit.target",
-    "gpu-simulator-libraries.path": "paths.target",
-    "gpu-simulator-libraries.service": None,
-}
+# Units, and the target that wants each.
+UNITS = {"gpu-simulator.service": "sysinit.target", "gpu-simulator-libraries.service": "sysinit.target"}
 # Without _GNU_SOURCE and newer than C11 the compiler binds to nothing that an older release's C library lacks.
 FLAGS = ["-std=c11", "-D_DEFAULT_SOURCE", "-O2", "-Wall", "-Wextra", "-shared", "-fPIC"]
 
@@ -70,8 +66,7 @@ def install(root: Path, profile: str, loaded: str | None) -> None:
     for unit, target in UNITS.items():
         place = root / "etc/systemd/system" / unit
         shutil.copyfile(SIMULATOR / unit, place)
-        if target:
-            wants = place.parent / f"{target}.wants"
-            wants.mkdir(parents=True, exist_ok=True)
-            (wants / unit).unlink(missing_ok=True)
-            (wants / unit).symlink_to(f"../{unit}")
+        wants = place.parent / f"{target}.wants"
+        wants.mkdir(parents=True, exist_ok=True)
+        (wants / unit).unlink(missing_ok=True)
+        (wants / unit).symlink_to(f"../{unit}")

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from . import libraries, machine, present
 from .decide import NVIDIA_MODULES, Loaded, Module, at_boot, usual_flavour, with_nouveau, with_nvidia
 
 STATE = present.RUN / "loaded.json"
+INTERVAL = 0.1  # seconds between two looks at the libraries
 
 
 def keep(loaded: Loaded) -> None:
@@ -50,12 +52,24 @@ def boot() -> int:
     running = f"{release}\n" if release else (present.OUTER / "osrelease").read_text()
     (present.TREE / "osrelease").write_text(running)
     show(host, at_boot(host["profile"], machine.disk(release), given_module(host)))
-    return place_libraries(host)
-
-
-def place_libraries(host: dict[str, Any]) -> int:
-    libraries.place(host["profile"].get("driver", {}).get("libraries"))
+    libraries.place(given_libraries(host))
     return 0
+
+
+def given_libraries(host: dict[str, Any]) -> str | None:
+    """Gives the version of the libraries that the host is told to have."""
+    version: str | None = host["profile"].get("driver", {}).get("libraries")
+    return version
+
+
+def follow() -> int:
+    """Keeps the stand-ins' libraries matching what is installed, for ever.
+
+    It looks, rather than be told: systemd's path units miss what changes while they act.
+    """
+    while True:
+        libraries.place(given_libraries(machine.configuration()))
+        time.sleep(INTERVAL)
 
 
 def load(path: str) -> int:
@@ -83,6 +97,7 @@ def load(path: str) -> int:
     if found.nvidia is None or loaded.nouveau:
         return errno.ENODEV
     show(host, found._replace(modules=("nvidia",), others=loaded.others))
+    libraries.place(given_libraries(host))  # who asks next asks of a driver that is loaded
     return 0
 
 
@@ -119,7 +134,7 @@ def main(words: list[str]) -> int:
     if words == ["boot"]:
         return boot()
     if words == ["libraries"]:
-        return place_libraries(machine.configuration())
+        return follow()
     if len(words) == 2 and words[0] in ("load", "unload"):
         return {"load": load, "unload": unload}[words[0]](words[1])
     print(__doc__, file=sys.stderr)
