@@ -60,7 +60,7 @@ GRUB_CMDLINE_LINUX="{COMMAND_LINE.removesuffix(" quiet")}"
 """
 # For this one machine alone, as the installer offers it: an initramfs with every driver takes minutes in emulation.
 INITRAMFS = {
-    "etc/initramfs-tools/conf.d/lab": "MODULES=list\nCOMPRESSLEVEL=1\nRESUME=none\n",
+    "etc/initramfs-tools/conf.d/lab": "MODULES=list\nBUSYBOX=n\nCOMPRESSLEVEL=1\nRESUME=none\n",
     "etc/initramfs-tools/modules": "virtio_pci\nvirtio_blk\next4\n",
 }
 PATIENCE = """[Manager]
