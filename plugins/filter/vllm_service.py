@@ -30,7 +30,7 @@ options:
     type: dict
     required: true
   secrets_changed:
-    description: Paths of the files of secrets that are not as declared; their instances start anew.
+    description: Paths of the files of secrets whose content is not as declared; their instances start anew.
     type: list
     elements: str
     default: []
@@ -84,6 +84,11 @@ _value:
           and C(secret_paths). Each begins when all of the one before serve.
       type: list
       elements: dict
+    staying:
+      description:
+        - C(files) and C(secret_paths) of the instances that stay as they are. Their content is right already, so that
+          writing them sets owner and mode alone and concerns no server.
+      type: dict
     command_lines:
       description: What M(gpufleet.nvidia.vllm_check) is to look at.
       type: list

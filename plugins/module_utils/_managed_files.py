@@ -126,5 +126,6 @@ def ensure(params, system, *, apply, user=0):
         "changed": bool(steps),
         "steps": [step.says for step in steps],
         "changed_paths": [step.path for step in steps],
+        "changed_contents": [step.path for step in steps if step.state.content != before[step.path].content],
         "diff": diff(before, steps),
     }

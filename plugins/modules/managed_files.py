@@ -74,6 +74,12 @@ changed_paths:
   type: list
   elements: str
   sample: [/etc/modprobe.d/gpufleet-nvidia.conf]
+changed_contents:
+  description: Those of them whose content changes; of the others owner and mode alone.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/modprobe.d/gpufleet-nvidia.conf]
 """
 
 import os

@@ -48,7 +48,7 @@ def vllm_service(
     """Units for a plan without errors; its shape is in the documentation of the filter gpufleet.nvidia.vllm_service.
 
     :param layout: where things lie and how they start, see LAYOUT
-    :param secrets_changed: paths of the files of secrets that are not as declared
+    :param secrets_changed: paths of the files of secrets whose content is not as declared
     """
     layout = {**LAYOUT, **layout, "version": plan["version"] or "0"}
     there = facts.get("vllm") or {}
@@ -63,6 +63,7 @@ def vllm_service(
     rows = [row for row in plan["instances"] if row["name"] in changed and row["state"] == "started"]
     resting = [row["name"] for row in plan["instances"] if row["name"] in changed and row["state"] == "stopped"]
     written = {name: {"path": drop_in_path(name), "content": text} for name, text in texts.items()}
+    staying = [name for name in texts if name not in changed]
     paths = [path for name in gone for path in (drop_in_path(name), secrets_path(name, layout))]
     paths += [TEMPLATE, layout["program"]] if plan["state"] == "absent" and TEMPLATE in sums else []
     known = set(plan["changed"])
@@ -80,6 +81,10 @@ def vllm_service(
         "ending_folders": [drop_in_path(name).rpartition("/")[0] for name in gone],
         "resting": resting,
         "waves": [_wave(names, written, layout, seen, spread) for names in waves_of(new_replicas_first(rows, seen))],
+        "staying": {
+            "files": [written[name] for name in staying],
+            "secret_paths": [secrets_path(name, layout) for name in staying],
+        },
         "command_lines": [
             {"name": row["name"], "argv": row["argv"], "environment": row["environment"]}
             for row in plan["instances"]

@@ -61,6 +61,15 @@ def test_the_diff_has_an_entry_for_each_file_that_changes():
     ]
 
 
+def test_what_changes_in_owner_or_mode_alone_is_told_apart():
+    system = FakeSystem({"/etc/a": "x\n", "/etc/b": "old\n", "/etc/d": "x\n"})
+    system.modes = {"/etc/a": 0o666}
+    files = [file(), file("/etc/b"), file("/etc/c"), file("/etc/d", state="absent")]
+    result = ensure({"files": files}, system, apply=False)
+    assert result["changed_paths"] == ["/etc/a", "/etc/b", "/etc/c", "/etc/d"]
+    assert result["changed_contents"] == ["/etc/b", "/etc/c", "/etc/d"]
+
+
 def test_a_symbolic_link_is_replaced():
     system = FakeSystem({"/usr/lib/a": "x\n"}, {"/etc/a": "/usr/lib/a"})
     assert ensure({"files": [file()]}, system, apply=False)["steps"] == ["Change /etc/a"]

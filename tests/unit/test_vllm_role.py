@@ -99,6 +99,14 @@ def test_an_edited_drop_in_and_a_new_secret_start_their_instance_anew():
     ]
 
 
+def test_files_of_servers_that_go_on_are_written_beside_them():
+    vllm = settled(LLM, EMBEDDING, RERANKER)
+    service, _plan = service_of(LLM, {**EMBEDDING, "max_model_len": 256}, {**RERANKER, "state": "stopped"}, vllm=vllm)
+    assert service["staying"]["secret_paths"] == ["/etc/vllm/llm.secrets"]
+    (row,) = service["staying"]["files"]
+    assert hashlib.sha256(row["content"].encode()).hexdigest() == vllm["files"][row["path"]]
+
+
 def test_another_template_is_written_and_starts_nothing_anew():
     vllm = settled(LLM)
     vllm["files"]["/etc/systemd/system/vllm@.service"] = "older"
