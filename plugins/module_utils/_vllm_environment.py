@@ -14,19 +14,20 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import Nvi
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._vllm_environment_wanted import wanted
 
 
-def ensure(params, system, *, apply):
+def ensure(params, system, *, apply, owner=(0, 0)):
     """The result of the module `vllm_environment`; see its RETURN.
 
+    :param owner: numbers of user and group that the module runs as
     :raises NvidiaError: when it is refused or fails
     """
     want = wanted(params)
     if params["existing"]:
         return existing(system, params, want)
-    before = observation.observe(system, want.prefix)
+    before = observation.observe(system, want.prefix, owner)
     steps, name = decide.plan(before, want, params)
     told = made_with(system, params, steps, apply)
     if apply:
-        carry_out(system, want, params, before, steps, told)
+        carry_out(system, want, params, before, steps, {**told, "owner": owner})
     return {**report(system, want, before, steps, name), "warnings": told["warnings"]}
 
 
@@ -64,6 +65,8 @@ def carry_out(system, want, params, before, steps, told):
             building.build(system, want, params, step.name, told["installer"], told["python"])
         elif step.kind == "switch":
             switch(system, want, before, steps, step.name)
+        elif step.kind == "rights":
+            building.regain(system, before.environments[step.name].astray, told["owner"])
         else:
             for name in ("current", "previous"):
                 if (system.link(f"{want.prefix}/{name}") or "").rstrip("/") in (step.name, path):

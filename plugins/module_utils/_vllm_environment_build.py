@@ -11,6 +11,7 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils import _vllm_envir
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _vllm_environment_failure as failure
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _vllm_environment_observe as observation
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import CommandTimeout, NvidiaError
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._vllm_distributions import lasting
 
 PROVING = 600
 DELETING = 600
@@ -52,7 +53,11 @@ def build(system, want, params, name, installer, python):
     finally:
         system.run(["rm", "-rf", "--one-file-system", scratch], timeout=DELETING)
     _run(system, ["chmod", "-R", "a+rX", path], DELETING, f"Opening {path} to the service's user", log)
-    _record(system, path, {**record, "state": "ready", "version": found, "python": python, "proof": told})
+    holds = {
+        "site_packages": lasting(observation.names_in(system, path)),
+        "program": observation.program_sum(system, path),
+    }
+    _record(system, path, {**record, "state": "ready", "version": found, "python": python, "proof": told, **holds})
 
 
 def _install(system, want, params, path, tools):
@@ -127,6 +132,18 @@ def _run(system, argv, timeout, what, log, variables=None):
         system.write(log, (system.read(log) or "") + failure.redacted(text), 0o600)
     if done.rc:
         raise NvidiaError(failure.sentence(what, done.rc, text, log))
+
+
+def regain(system, files, owner):
+    """Gives files their owner and mode again, in place.
+
+    :param files: [(path, mode)]
+    """
+    for path, mode in files:
+        for argv in (["chown", ":".join(map(str, owner)), path], ["chmod", f"{mode:04o}", path]):
+            done = system.run(argv)
+            if done.rc:
+                raise NvidiaError(f"{' '.join(argv)} failed: {done.err.strip()}. Run as root (become: true).")
 
 
 def remove(system, path):

@@ -5,24 +5,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections import namedtuple
 
-from ansible_collections.gpufleet.nvidia.plugins.module_utils._vllm_environment_wanted import normal
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _vllm_distributions as names_tell
 
-# whole: built and proved, and still there; record: what its file says; made: when that was written
-Environment = namedtuple("Environment", "name path whole record made")
+# whole: built and proved, and still as it was then; record: what its file says; made: when that was written
+# lacks: what of it is gone or another, in words; astray: (path, mode) of files of ours that are somebody else's
+Environment = namedtuple("Environment", "name path whole record made lacks astray")
 # current, previous: names of environments that the links mean, or None; taken: all names below the prefix
 State = namedtuple("State", "environments current previous taken")
 
-DIST_INFO = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*?)-(?P<version>[^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info")
+RECORD_MODE, PROGRAM_MODE = 0o644, 0o755
+PROGRAM = "bin/vllm"  # what units start
 
 
-def observe(system, prefix):
-    """State of the prefix; reads files and runs nothing."""
+def observe(system, prefix, owner=(0, 0)):
+    """State of the prefix; reads files and runs nothing.
+
+    :param owner: (user, group) that the files of ours shall belong to
+    """
     names = system.entries(prefix)
-    found = [_environment(system, prefix, name[: -len(".json")]) for name in names if re.match(r"env-.*\.json$", name)]
+    places = [name[: -len(".json")] for name in names if re.match(r"env-.*\.json$", name)]
+    found = [_environment(system, prefix, name, owner) for name in places]
     return State(
         {one.name: one for one in found if one},
         _meant(system, prefix, "current"),
@@ -31,7 +38,7 @@ def observe(system, prefix):
     )
 
 
-def _environment(system, prefix, name):
+def _environment(system, prefix, name, owner):
     path = f"{prefix}/{name}"
     try:
         record = json.loads(system.read(f"{path}.json") or "")
@@ -39,15 +46,37 @@ def _environment(system, prefix, name):
         return None
     if not isinstance(record, dict) or not isinstance(record.get("recipe"), dict):
         return None
-    whole = record.get("state") == "ready" and is_there(system, path, record)
-    return Environment(name, path, whole, record, system.modified(f"{path}.json") or 0.0)
+    is_ready = record.get("state") == "ready"
+    lacks = lacking(system, path, record) if is_ready else []
+    made = system.modified(f"{path}.json") or 0.0
+    return Environment(name, path, is_ready and not lacks, record, made, lacks, astray(system, path, owner))
 
 
-def is_there(system, path, record):
-    """Whether interpreter and package of a record are still there; a removed Python leaves a dangling link."""
-    interpreter = f"{path}/bin/python"
-    found = packages(system, path).get(record["recipe"].get("package"))
-    return system.exists(system.real(interpreter)) and found is not None and found == record.get("version")
+def lacking(system, path, record):
+    """What an environment had when it was proved and has no more, in words; a removed Python leaves a dangling link.
+
+    What was added to it since is nobody's loss.
+    """
+    interpreter, package, names = f"{path}/bin/python", record["recipe"].get("package"), names_in(system, path)
+    lacks = [] if system.exists(system.real(interpreter)) else [f"the interpreter of {interpreter}"]
+    found = names_tell.distributions(names).get(package)
+    if found is None or found != record.get("version"):
+        lacks.append(f"{package} {record.get('version')}")
+    if record.get("program") is not None and program_sum(system, path) != record["program"]:
+        lacks.append(f"{PROGRAM} as it was")
+    return lacks + names_tell.gone(record, names)
+
+
+def program_sum(system, path):
+    """SHA-256 of the program that units start, or None."""
+    data = system.read_bytes(f"{path}/{PROGRAM}")
+    return None if data is None else hashlib.sha256(data).hexdigest()
+
+
+def astray(system, path, owner):
+    """[(path, mode)] of the files of ours beside and in an environment that have other rights than they shall have."""
+    shall = [(f"{path}.json", RECORD_MODE), (f"{path}/{PROGRAM}", PROGRAM_MODE)]
+    return [(file, mode) for file, mode in shall if system.stat(file) not in (None, (mode, *owner))]
 
 
 def _meant(system, prefix, link):
@@ -57,13 +86,12 @@ def _meant(system, prefix, link):
 
 def packages(system, path):
     """{name: version} of the distributions in an environment, by the names of their metadata folders."""
-    found = {}
-    for folder in site_packages(system, path):
-        for name in system.entries(folder):
-            match = DIST_INFO.fullmatch(name)
-            if match:
-                found[normal(match["name"])] = match["version"]
-    return found
+    return names_tell.distributions(names_in(system, path))
+
+
+def names_in(system, path):
+    """All names in the folders that hold an environment's packages."""
+    return [name for folder in site_packages(system, path) for name in system.entries(folder)]
 
 
 def site_packages(system, path):

@@ -9,6 +9,7 @@ import re
 from collections import namedtuple
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._vllm_distributions import normal
 
 # recipe: what the environment is made of, as its record keeps it; two of one recipe are the same
 Wanted = namedtuple("Wanted", "prefix package version recipe imports")
@@ -18,11 +19,6 @@ NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 MODULE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 # Folders that cannot be a prefix: environments come and go below it.
 SYSTEM_FOLDERS = re.compile(r"/|/(bin|boot|dev|etc|home|lib\w*|media|mnt|opt|proc|root|run|sbin|srv|sys|tmp|usr|var)")
-
-
-def normal(name):
-    """The name of a distribution as all tools compare it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def imported(package):

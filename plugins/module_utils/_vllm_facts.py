@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._vllm_distributions import distributions, gone
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._vllm_instances import is_running, parse_units, unit_of
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._vllm_left import left_behind
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._vllm_ports import listening
@@ -95,7 +96,10 @@ def sums(system, paths):
 
 
 def environments(system, places):
-    """[{path, package, version, current}] of environments with a vLLM, in the default folder and elsewhere in use."""
+    """Environments with a vLLM, in the default folder and elsewhere in use: what is in them by one listing of each.
+
+    :returns: ``[{path, package, version, current, packages, gone}]``
+    """
     below = [f"{PREFIX}/{name}" for name in system.entries(PREFIX) if name.startswith("env-")]
     current = system.real(f"{PREFIX}/current") if system.link(f"{PREFIX}/current") else None
     found = []
@@ -106,8 +110,18 @@ def environments(system, places):
             rows = sorted((match for match in matches if match), key=lambda match: match[1] == "vllm")
             if rows:
                 package, version = rows[0][1].replace("_", "-"), rows[0][2]
-                found.append({"path": path, "package": package, "version": version, "current": path == current})
+                row = {"path": path, "package": package, "version": version, "current": path == current}
+                lost = gone(record_of(system, path), names)
+                found.append({**row, "packages": distributions(names), "gone": lost})
     return found
+
+
+def record_of(system, path):
+    """What the module vllm_environment keeps beside an environment of its own; None where it is none."""
+    try:
+        return json.loads(system.read(f"{path}.json") or "")
+    except ValueError:
+        return None
 
 
 def shm_mib(mounts, meminfo):

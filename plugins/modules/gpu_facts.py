@@ -169,7 +169,8 @@ ansible_facts:
               words, C(restarts) and C(pid); C(declared), what the role vllm_serve wrote when it last came to its end
               (C(digest), C(environment), C(version)), or null; C(files), the SHA-256 by path of the files that it
               writes, secrets excepted; C(doors), the same of front doors; C(environments) with C(path), C(package),
-              C(version) and C(current).
+              C(version), C(current), C(packages) (versions of all distributions by their names) and C(gone) (what was
+              there when M(gpufleet.nvidia.vllm_environment) had built it, and is no more).
             - C(left_behind), what killed servers have left, with C(processes) (C(pid), C(name)) and C(shared_memory)
               (paths); C(listening), the ports from 1024 on that are taken, with C(port), C(owner) and C(instance);
               C(shm_mib), the size of C(/dev/shm).

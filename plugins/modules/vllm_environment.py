@@ -18,6 +18,10 @@ description:
     release.
   - An environment of the same release and the same packages that is there already is not built again. Such a run
     starts no process and needs no network.
+  - What was in an environment when it was proved is kept beside it (C(PREFIX/env-RELEASE.json)). One in which a
+    distribution has gone or has another version since, or whose C(bin/vllm) is another, is taken for broken and built
+    anew beside; whoever runs in it goes on, until the next run with O(activate) removes it. What was added to one is
+    left. Owner and mode of the file beside it and of C(bin/vllm) are set right in place.
   - While pip works, C(PREFIX/env-RELEASE.log) on the host tells how far it is, and its last line is shown here; uv's
     output is written there when it has ended. A failure names the log and holds its decisive lines.
   - An installation runs on the host by itself, so that a connection that breaks does not end it.
@@ -226,6 +230,8 @@ log:
   sample: /opt/vllm/env-0.20.2.log
 """
 
+import os
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import ModuleSystem, NvidiaError
@@ -260,7 +266,8 @@ def main():
     """Runs as an Ansible module."""
     module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True)
     try:
-        result = ensure(module.params, ModuleSystem(module), apply=not module.check_mode)
+        owner = (os.geteuid(), os.getegid())
+        result = ensure(module.params, ModuleSystem(module), apply=not module.check_mode, owner=owner)
     except NvidiaError as exc:
         module.fail_json(msg=str(exc))
     for text in result.pop("warnings"):

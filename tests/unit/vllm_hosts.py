@@ -40,6 +40,7 @@ class EnvironmentHost(FakeSystem):
         self.fails = fails or {}
         self.environments = []
         self.clock = 0.0
+        self.owners = {}
 
     def write(self, path, text, mode=0o644):
         super().write(path, text, mode)
@@ -55,7 +56,7 @@ class EnvironmentHost(FakeSystem):
                     breaks(end)
                 return end
         program = argv[0].rsplit("/", 1)[-1]
-        if program in ("rm", "mv", "chmod"):
+        if program in ("rm", "mv", "chmod", "chown"):
             return getattr(self, program)(argv)
         if argv[0] in self.pythons and "-c" in argv:
             minor, able = self.pythons[argv[0]]
@@ -121,11 +122,22 @@ class EnvironmentHost(FakeSystem):
         return Result(0, "", "")
 
     def chmod(self, argv):
+        if argv[1] != "-R":
+            self.modes[argv[2]] = int(argv[1], 8)
         return Result(0, "", "")
+
+    def chown(self, argv):
+        user, group = argv[1].split(":")
+        self.owners[argv[2]] = (int(user), int(group))
+        return Result(0, "", "")
+
+    def stat(self, path):
+        found = super().stat(path)
+        return found and (found[0], *self.owners.get(path, found[1:]))
 
     def programs(self):
         """What was run, without what only moves files."""
-        return [argv for argv in self.ran if argv[0] not in ("rm", "mv", "chmod")]
+        return [argv for argv in self.ran if argv[0] not in ("rm", "mv", "chmod", "chown")]
 
 
 def hangs(seconds=7200):
