@@ -76,8 +76,8 @@ def carry_out(system, want, params, before, steps, told):
 
 
 def switch(system, want, before, steps, name):
-    """Lets `current` mean another environment, which is proved unless that has just been done."""
-    if not any(step.kind == "build" for step in steps):
+    """Lets `current` mean another environment, which is proved unless that has just been done or servers prove it."""
+    if name not in before.served and not any(step.kind == "build" for step in steps):
         building.prove(system, f"{want.prefix}/{name}", before.environments[name].record.get("imports") or want.imports)
     if before.current in before.environments:
         link(system, before.current, f"{want.prefix}/previous")

@@ -11,12 +11,14 @@ import re
 from collections import namedtuple
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _vllm_distributions as names_tell
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._vllm_facts import SERVER, drop_ins
 
 # whole: built and proved, and still as it was then; record: what its file says; made: when that was written
 # lacks: what of it is gone or another, in words; astray: (path, mode) of files of ours that are somebody else's
 Environment = namedtuple("Environment", "name path whole record made lacks astray")
 # current, previous: names of environments that the links mean, or None; taken: all names below the prefix
-State = namedtuple("State", "environments current previous taken")
+# served: names of environments that units of vLLM start their servers from
+State = namedtuple("State", "environments current previous taken served")
 
 RECORD_MODE, PROGRAM_MODE = 0o644, 0o755
 PROGRAM = "bin/vllm"  # what units start
@@ -35,7 +37,14 @@ def observe(system, prefix, owner=(0, 0)):
         _meant(system, prefix, "current"),
         _meant(system, prefix, "previous"),
         {re.sub(r"\.json$", "", name) for name in names if not name.endswith((".log", ".txt"))},
+        served(system, prefix),
     )
+
+
+def served(system, prefix):
+    """Names of environments of the prefix that units start their servers from."""
+    paths = {match[1] for text in drop_ins(system).values() for match in SERVER.finditer(text)}
+    return {name for folder, _slash, name in (path.rpartition("/") for path in paths) if folder == prefix}
 
 
 def _environment(system, prefix, name, owner):

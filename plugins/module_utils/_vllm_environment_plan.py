@@ -96,11 +96,12 @@ def free_name(state, version):
 def pruned(state, want, params, name):
     """Steps that remove half environments, and older ones than `keep` allows.
 
-    What is built while servers run (`activate` is false) takes away nothing that they may run in.
+    What units start their servers from stays; it may be an instance that nobody names any more. What is built while
+    servers run (`activate` is false) takes away nothing that they may run in.
     """
     current = name if params["activate"] else state.current
     previous = state.current if current != state.current else state.previous
-    others = [one for one in state.environments.values() if one.name not in (current, name)]
+    others = [one for one in state.environments.values() if one.name not in {current, name, *state.served}]
     order = sorted(others, key=lambda one: (one.whole, one.name == previous, one.made), reverse=True)
     kept = [one.name for one in order if one.whole][: params["keep"]]
     gone = [one for one in order if one.name not in kept and (params["activate"] or not was_whole(one))]

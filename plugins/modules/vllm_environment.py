@@ -20,8 +20,8 @@ description:
     starts no process and needs no network.
   - What was in an environment when it was proved is kept beside it (C(PREFIX/env-RELEASE.json)). One in which a
     distribution has gone or has another version since, or whose C(bin/vllm) is another, is taken for broken and built
-    anew beside; whoever runs in it goes on, until the next run with O(activate) removes it. What was added to one is
-    left. Owner and mode of the file beside it and of C(bin/vllm) are set right in place.
+    anew beside; whoever runs in it goes on. What was added to one is left. Owner and mode of the file beside it and of
+    C(bin/vllm) are set right in place.
   - While pip works, C(PREFIX/env-RELEASE.log) on the host tells how far it is, and its last line is shown here; uv's
     output is written there when it has ended. A failure names the log and holds its decisive lines.
   - An installation runs on the host by itself, so that a connection that breaks does not end it.
@@ -110,7 +110,8 @@ options:
   use:
     description:
       - The path of an environment that this module has built, or C(PREFIX/previous). It is proved and switched to, and
-        what it holds is not compared. This is the way back.
+        what it holds is not compared. This is the way back. No proof is made where a unit C(vllm@) starts its server
+        from it already.
     type: str
   activate:
     description: V(false) builds and proves it and leaves C(PREFIX/current) as it is.
@@ -124,7 +125,9 @@ options:
     choices: [present, absent]
     default: present
   keep:
-    description: How many whole environments stay beside the current one, the previous one first.
+    description:
+      - How many whole environments stay beside the current one, the previous one first. Broken ones do not, but one
+        that a unit C(vllm@) starts its server from always does.
     type: int
     default: 1
   timeout:

@@ -311,6 +311,26 @@ class WithPrograms(EnvironmentHost):
         return done
 
 
+def test_an_environment_that_serves_is_not_proved_again():
+    host = serving("0.19.1")
+    go(host, {**NEW, "activate": False})
+    host.files["/etc/systemd/system/vllm@a.service.d/50-gpufleet.conf"] = (
+        "ExecStart=/opt/vllm/env-0.20.2/bin/vllm serve"
+    )
+    host.ran.clear()
+    assert go(host, params(use="/opt/vllm/env-0.20.2"))["steps"] and host.programs() == []
+    assert host.links["/opt/vllm/current"] == "env-0.20.2"
+
+
+def test_an_environment_that_a_unit_starts_its_server_from_stays():
+    host = serving("0.19.1", "0.20.2")
+    unit = "/etc/systemd/system/vllm@old.service.d/50-gpufleet.conf"
+    host.files[unit] = "[Service]\nExecStart=/opt/vllm/env-0.19.1/bin/vllm serve /m\n"
+    assert not go(host, params(version="0.20.2", keep=0))["changed"]
+    del host.files[unit]
+    assert go(host, params(version="0.20.2", keep=0))["steps"] == ["Remove /opt/vllm/env-0.19.1"]
+
+
 def test_what_was_added_to_an_environment_is_left():
     host = WithPrograms()
     go(host, NEW)
