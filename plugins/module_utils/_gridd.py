@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _gridd_conf as conf
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._gridd_conf_edit import edit
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._rights import OPEN, ROOT, is_open
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
 
 OPTIONS = {
@@ -21,8 +22,6 @@ OPTIONS = {
     "backup_server_address": "BackupServerAddress",
     "backup_server_port": "BackupServerPort",
 }
-
-OPEN = 0o022  # writable for others than the owner
 
 
 def wanted(params):
@@ -74,7 +73,9 @@ def ensure(params, system, *, apply):
     is_theirs = have is not None and is_open(rights)
     is_other = text != have and not (have is None and not (want or template))
     changed = is_other or is_theirs
-    if changed and apply:
+    if apply and is_theirs and not is_other and not (rights[0] & OPEN or rights[1]):
+        system.own(path, *ROOT)  # a group that may not write it: the daemon need not read it anew
+    elif changed and apply:
         system.write(path, text, rights[0] & ~OPEN if rights else 0o644)
     return {
         "changed": changed,
@@ -93,11 +94,6 @@ def ensure(params, system, *, apply):
             "after": text if changed or have is not None else "",
         },
     }
-
-
-def is_open(rights):
-    """Whether somebody else than root may write what has these rights, ``(mode, uid, gid)`` or None."""
-    return rights is not None and bool(rights[0] & OPEN or rights[1])
 
 
 def _text(system, path):

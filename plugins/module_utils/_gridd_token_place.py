@@ -10,18 +10,19 @@ from collections import namedtuple
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _gridd_token as token
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _gridd_token_source as sources
-from ansible_collections.gpufleet.nvidia.plugins.module_utils._gridd import OPEN, is_open
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._managed_files import parse_mode
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._rights import OPEN, ROOT, is_open
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
 
-# A token in the folder; mode and uid None where it cannot be told; link: whether it is a symbolic link
-Held = namedtuple("Held", "path token mode uid link")
+# A token in the folder; mode, uid and gid None where it cannot be told; link: whether it is a symbolic link
+Held = namedtuple("Held", "path token mode uid gid link")
 # kind: folder | write | own | remove; says: a sentence
 Step = namedtuple("Step", "kind path says")
 # What shall be there: token None where it is not known yet; data None where nothing has to be written
 Wanted = namedtuple("Wanted", "path token mode uid data")
 
 STAYS = sources.STAYS
+GROUP = 0  # root's, whoever the owner is
 
 
 def observe(system, folder):
@@ -30,8 +31,8 @@ def observe(system, folder):
     for name in filter(token.is_token_name, system.entries(folder)):
         path = f"{folder}/{name}"
         data, stat = system.read_bytes(path, token.LIMIT + 1), system.stat(path)
-        mode, uid = stat[:2] if stat else (None, None)
-        held.append(Held(path, token.read(data or b""), mode, uid, system.link(path) is not None))
+        mode, uid, gid = stat or (None, None, None)
+        held.append(Held(path, token.read(data or b""), mode, uid, gid, system.link(path) is not None))
     return held
 
 
@@ -62,19 +63,19 @@ def plan(held, want, exclusive, is_theirs=False):
     there = next((file for file in held if file.path == want.path), None)
     if there is None or there.link or want.token is None or there.token.sha256 != want.token.sha256:
         steps.append(Step("write", want.path, f"Put the token into {want.path}"))
-    elif (there.mode, there.uid) != (want.mode, want.uid):
+    elif (there.mode, there.uid, there.gid) != (want.mode, want.uid, GROUP):
         steps.append(Step("own", want.path, f"Set owner and mode of {want.path}"))
     others = [file.path for file in held if file.path != want.path] if exclusive else []
     return steps + [Step("remove", path, f"Remove the other token {path}") for path in others]
 
 
 def described(held):
-    return [shown(file.path, file.token.sha256, file.mode, file.uid) for file in held]
+    return [shown(file.path, file.token.sha256, file.mode, file.uid, file.gid) for file in held]
 
 
-def shown(path, sha256, mode, uid):
+def shown(path, sha256, mode, uid, gid=GROUP):
     """What a difference tells of a token."""
-    return {"path": path, "sha256": sha256, "mode": None if mode is None else f"{mode:04o}", "uid": uid}
+    return {"path": path, "sha256": sha256, "mode": None if mode is None else f"{mode:04o}", "uid": uid, "gid": gid}
 
 
 def predict(held, steps, want):
@@ -93,14 +94,14 @@ def carry_out(system, steps, want):
             system.remove(step.path)
             continue
         if step.kind == "folder":
-            _run(system, ["chown", "0:0", step.path])
+            system.own(step.path, *ROOT)
             _run(system, ["chmod", f"{system.stat(step.path)[0] & ~OPEN:04o}", step.path])
             continue
         if step.kind == "write":
             system.write(step.path, want.data.decode("ascii"), want.mode)
         stat = system.stat(step.path)
-        if stat and stat[1] != want.uid:
-            _run(system, ["chown", str(want.uid) if want.uid else "0:0", step.path])
+        if stat and stat[1:] != (want.uid, GROUP):
+            system.own(step.path, want.uid, GROUP)
         if stat and stat[0] != want.mode:
             _run(system, ["chmod", f"{want.mode:04o}", step.path])
 

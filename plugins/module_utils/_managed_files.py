@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import namedtuple
 
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._rights import ROOT
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
 
-# content: text, or None where there is no such file; mode: permission bits; user: number of the owner; or None
-State = namedtuple("State", "content mode user")
-# kind: write | remove; path, says, state: the State that the file shall have
+# content: text, or None where there is no such file; mode: permission bits; owner: (user, group), numbers; or None
+State = namedtuple("State", "content mode owner")
+# kind: write | own | remove; path, says, state: the State that the file shall have
 Step = namedtuple("Step", "kind path says state")
 
 
@@ -29,10 +30,10 @@ def parse_mode(text):
     return mode
 
 
-def wanted(files, user):
+def wanted(files, owner):
     """{path: State} of what the files shall be; content None means absent.
 
-    :param user: number of the user that they shall belong to
+    :param owner: numbers of the user and the group that they shall belong to
     :raises NvidiaError: for a path that is not absolute, is named twice, or has no content
     """
     result = {}
@@ -45,7 +46,7 @@ def wanted(files, user):
         if file["state"] == "present" and file["content"] is None:
             raise NvidiaError(f"{path} shall be present but has no content; give it, or state: absent.")
         present = file["state"] == "present"
-        result[path] = State(file["content"], parse_mode(file["mode"]), user) if present else ABSENT
+        result[path] = State(file["content"], parse_mode(file["mode"]), owner) if present else ABSENT
     return result
 
 
@@ -63,7 +64,7 @@ def observe(system, paths):
             content = system.read(path)
             if content is None:
                 raise NvidiaError(f"{path} is there but cannot be read as a file; move away what is in its place.")
-            found[path] = State(content, stat[0], stat[1])
+            found[path] = State(content, stat[0], tuple(stat[1:]))
     return found
 
 
@@ -79,7 +80,9 @@ def plan(before, want):
         elif have.content is None:
             steps.append(Step("write", path, f"Create {path}", state))
         elif have.content == state.content and have.mode == state.mode:
-            steps.append(Step("write", path, f"Take {path} back from user {have.user}", state))
+            # Whoever owned it may still have it open for writing, so that it gets a new one; a group is given back.
+            kind = "own" if have.owner[0] == state.owner[0] else "write"
+            steps.append(Step(kind, path, f"Take {path} back from {whose(have.owner, state.owner)}", state))
         elif have.content == state.content:
             steps.append(Step("write", path, f"Set the mode of {path} to {state.mode:04o}", state))
         else:
@@ -91,8 +94,8 @@ def diff(before, steps):
     """Ansible's list of differences, one entry for each file that changes."""
     return [
         {
-            "before_header": header(step.path, before[step.path], step.state.user),
-            "after_header": header(step.path, step.state, step.state.user),
+            "before_header": header(step.path, before[step.path], step.state.owner),
+            "after_header": header(step.path, step.state, step.state.owner),
             "before": before[step.path].content or "",
             "after": step.state.content or "",
         }
@@ -100,26 +103,36 @@ def diff(before, steps):
     ]
 
 
-def header(path, state, user):
+def whose(owner, wanted_owner):
+    """What of user and group is not as it shall be, in words."""
+    words = zip(("user", "group"), owner, wanted_owner)
+    return ", ".join(f"{word} {have}" for word, have, want in words if have != want)
+
+
+def header(path, state, owner):
     """The line above one side of a difference: the path, with its mode, whose it is, or that it is absent."""
     if state.content is None:
         return f"{path} (absent)"
-    owner = "" if state.user == user or user is None else f", user {state.user}"
-    return path if state.mode is None else f"{path} (mode {state.mode:04o}{owner})"
+    if state.mode is None:
+        return path
+    others = whose(state.owner, owner) if owner else ""
+    return f"{path} ({', '.join(filter(None, [f'mode {state.mode:04o}', others]))})"
 
 
-def ensure(params, system, *, apply, user=0):
+def ensure(params, system, *, apply, owner=ROOT):
     """The result of the module `managed_files`; see its RETURN.
 
-    :param user: number of the user that the module runs as
+    :param owner: numbers of the user and the group that the module runs as
     """
-    want = wanted(params["files"], user)
+    want = wanted(params["files"], owner)
     before = observe(system, want)
     steps = plan(before, want)
     if apply:
         for step in steps:
             if step.kind == "remove":
                 system.remove(step.path)
+            elif step.kind == "own":
+                system.own(step.path, *step.state.owner)
             else:
                 system.write(step.path, step.state.content, step.state.mode)
     return {

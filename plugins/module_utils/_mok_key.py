@@ -17,6 +17,7 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils import _secure_boo
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._mok_key_apply import RETIRED, carry_out
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._mok_key_plan import Retired, State
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._mok_key_report import report
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._rights import is_open, is_readable
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
 
 HOST_NAME = "/proc/sys/kernel/hostname"
@@ -66,7 +67,6 @@ def observe(system, params, today):
     unfinished = bool(
         current.text and following.certificate and following.text == current.text and current.certificate
     ) and (following.certificate.sha1 != current.certificate.sha1)
-    mode = system.stat(params["private_key"])
     return State(
         current=current,
         next=following,
@@ -75,8 +75,9 @@ def observe(system, params, today):
         listed=_listed(system, "MokListRT", "MokNew"),
         trusting=facts["firmware"] == "uefi" and facts["enforced"] is not False,
         unfinished=unfinished,
-        open_key=bool(mode and mode[0] & 0o077),
+        open_key=is_readable(system.stat(params["private_key"])),
         today=today,
+        open_certificate=is_open(system.stat(params["certificate"])),
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _certificate as certificate
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _mok_key_pair as pairs
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._rights import OPEN
 
 RETIRED = "/var/lib/gpufleet/mok/retired"
 
@@ -28,6 +29,8 @@ def carry_out(system, params, state, steps, given, common_name):
             system.write(current.file, data)
         elif step.kind == "restrict":
             system.write(current.key, current.text, mode=0o600)
+        elif step.kind == "restrict_certificate":
+            system.write(current.file, current.certificate.der, mode=system.stat(current.file)[0] & ~OPEN)
         elif step.kind in ("retire_next", "clear"):
             if step.kind == "retire_next":
                 _retire(system, following, state.today)

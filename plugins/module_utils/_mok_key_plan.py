@@ -14,14 +14,19 @@ from collections import namedtuple
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
 
-# kind: make | certify | deliver | promote | retire_next | clear | restrict | forget_key | forget_certificate | remove
+# kind: make | certify | deliver | promote | retire_next | clear | restrict | restrict_certificate | forget_key |
+# forget_certificate | remove
 Step = namedtuple("Step", "kind says retired", defaults=[None])
 
-State = namedtuple("State", "current next retired enrolled listed trusting unfinished open_key today")
+State = namedtuple(
+    "State",
+    "current next retired enrolled listed trusting unfinished open_key today open_certificate",
+    defaults=[False],
+)
 State.__doc__ = """current, next: Pair; retired: [Retired]; enrolled: SHA-1 of what shim or the firmware's db has;
 listed: of what is, or waits to be, in shim's list; trusting: whether the kernel asks for signatures; unfinished: the
 successor's key is in place, its certificate not yet; open_key: others than root may read the private key; today:
-``2026-11-21``."""
+``2026-11-21``; open_certificate: others than root may write the certificate."""
 
 Retired = namedtuple("Retired", "name sha1 subject key certificate signs")
 Retired.__doc__ = "key, certificate: paths (key None: removed already); signs: paths of modules that it has signed."
@@ -55,6 +60,8 @@ def plan(state, params, given):
         steps.append(Step("certify", f"Make a certificate for the private key {state.current.key}"))
     if state.current.text is not None and state.open_key:
         steps.append(Step("restrict", f"Take {state.current.key} away from everybody but root (mode 0600)"))
+    if there and state.open_certificate:
+        steps.append(Step("restrict_certificate", f"Let root alone write {state.current.file}"))
     if there and state.current.text is not None:
         steps += _succession(state, params, sha1)
     return [*steps, *forgetting(state)]

@@ -14,6 +14,7 @@ import hashlib
 import re
 from collections import namedtuple
 
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._rights import ROOT
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
 
 PUBLIC_KEY = 6  # the packet tag of a primary key; subkeys have another one
@@ -21,7 +22,9 @@ ARMOUR = re.compile(
     r"-----BEGIN PGP PUBLIC KEY BLOCK-----\s*\n(.*?)-----END PGP PUBLIC KEY BLOCK-----", re.DOTALL | re.ASCII
 )
 
-# kind: write | remove; says: a sentence; text: what the file will hold, None where it must be fetched first
+RIGHTS = (0o644, *ROOT)  # apt reads it as a user of its own
+
+# kind: write | own | remove; says: a sentence; text: what the file will hold, None where it must be fetched first
 Step = namedtuple("Step", "kind says text")
 
 
@@ -105,14 +108,23 @@ def verify(text, fingerprint, where):
     )
 
 
-def plan(have, params, fingerprint):
-    """[Step] that make the file hold the key; *have* is its text or None."""
+def plan(have, params, fingerprint, rights=RIGHTS):
+    """[Step] that make the file hold the key.
+
+    :param have: its text or None; :param rights: its mode, user and group
+    """
     path = params["path"]
     if params["state"] == "absent":
         return [] if have is None else [Step("remove", f"Remove the key {path}", None)]
     if have is not None and fingerprints(have) == [fingerprint]:
-        return []
+        is_ours = rights is None or tuple(rights) == RIGHTS
+        return [] if is_ours else [Step("own", f"Set owner and mode of {path}", have)]
     return [Step("write", f"Put the key {fingerprint} into {path}", params["content"])]
+
+
+def shown(rights):
+    """Mode and owner, for the difference."""
+    return {"mode": f"{rights[0]:04o}", "owner": f"{rights[1]}:{rights[2]}"} if rights else {}
 
 
 def ensure(params, system, fetch, *, apply):
@@ -125,20 +137,21 @@ def ensure(params, system, fetch, *, apply):
     if present and bool(params["url"]) == bool(params["content"]):
         raise NvidiaError("A key comes either from url or as content: give one of the two.")
     have = system.read(params["path"])
-    steps = plan(have, params, fingerprint)
+    rights = system.stat(params["path"])
+    steps = plan(have, params, fingerprint, rights)
     for step in steps if apply else []:
         if step.kind == "remove":
             system.remove(params["path"])
         else:
             text = fetch(params["url"]) if step.text is None else step.text
             verify(text, fingerprint, params["url"] or "content")
-            system.write(params["path"], text)
+            system.write(params["path"], text, RIGHTS[0])
     return {
         "changed": bool(steps),
         "steps": [step.says for step in steps],
         "fingerprint": fingerprint,
         "diff": {
-            "before": {"path": params["path"], "keys": fingerprints(have or "")},
-            "after": {"path": params["path"], "keys": [fingerprint] if present else []},
+            "before": {"path": params["path"], "keys": fingerprints(have or ""), **shown(rights)},
+            "after": {"path": params["path"], "keys": [fingerprint] if present else [], **shown(present and RIGHTS)},
         },
     }

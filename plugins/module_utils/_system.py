@@ -143,7 +143,10 @@ class ModuleSystem:
             os.chmod(path, mode)
 
     def write(self, path, text, mode=0o644):
-        """Writes a file (text or bytes) in one step: a reader sees the old content or the new one, never a part."""
+        """Writes a file (text or bytes) in one step: a reader sees the old content or the new one, never a part.
+
+        It belongs to the user and the group that the module runs as, also in a folder that hands on its own group.
+        """
         folder = os.path.dirname(path)
         with _explained("write", path):
             os.makedirs(folder, mode=0o755, exist_ok=True)
@@ -151,12 +154,19 @@ class ModuleSystem:
             try:
                 with os.fdopen(handle, "wb") as file:
                     file.write(text if isinstance(text, bytes) else text.encode("utf-8"))
+                    if os.fstat(file.fileno()).st_gid != os.getegid():
+                        os.fchown(file.fileno(), -1, os.getegid())
                     os.fchmod(file.fileno(), mode)
                     os.fsync(file.fileno())
                 os.rename(temporary, path)
             except BaseException:
                 os.unlink(temporary)
                 raise
+
+    def own(self, path, user, group):
+        """Gives a file or folder to a user and a group, by their numbers, and leaves it as it is otherwise."""
+        with _explained("change the owner of", path):
+            os.chown(path, user, group)
 
     def remove(self, path):
         """Removes a file or link; one that is not there is fine."""

@@ -13,7 +13,7 @@ version_added: 0.1.0
 description:
   - Sets keys in place. Comments, the order and keys that nobody named stay as they are; a key that stands there in
     comments, as in NVIDIA's template, is set in that very line; a key that is set stands there once.
-  - The file is root's, and nobody else may write it; all other rights stay as they are.
+  - The file belongs to root and root's group, and nobody else may write it; all other rights stay as they are.
   - Values are checked against what NVIDIA documents before anything is changed.
   - The daemon reads the file when it starts. Restart it when RV(restart_required) says so.
 options:

@@ -13,7 +13,7 @@ version_added: 0.1.0
 description:
   - Keeps exactly one token in the licensing daemon's folder, byte by byte as the licence service gave it, with the
     owner and mode that NVIDIA documents.
-  - The folder is root's, and nobody else may write it.
+  - The folder belongs to root and root's group, and nobody else may write it. A token's group is root's as well.
   - A token is looked at before anything is changed. A web page (a portal's log-in page that was saved), a file that is
     cut off or has bytes after its end, a token for somebody else, one that names no service, and one that has expired
     or is not valid yet by the host's own clock are refused, and the token that works stays.

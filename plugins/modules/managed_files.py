@@ -12,9 +12,9 @@ short_description: Many small configuration files in one remote execution
 version_added: 0.1.0
 description:
   - Gives each file its content and mode, or removes it. Files that are right already are not touched.
-  - A file is replaced in one step, so that no reader ever sees a part of it, and belongs to the user that the
-    module runs as; one that has become somebody else's is written anew. Missing folders are made. A symbolic link is
-    replaced by the file.
+  - A file is replaced in one step, so that no reader ever sees a part of it, and belongs to the user and the group
+    that the module runs as; one whose user has become another is written anew, one whose group has is given
+    back. Missing folders are made. A symbolic link is replaced by the file.
 options:
   files:
     description: The files. A path may be listed only once.
@@ -75,7 +75,7 @@ changed_paths:
   elements: str
   sample: [/etc/modprobe.d/gpufleet-nvidia.conf]
 changed_contents:
-  description: Those of them whose content changes; of the others owner and mode alone.
+  description: Those of them whose content changes; of the others user, group or mode alone.
   returned: success
   type: list
   elements: str
@@ -108,7 +108,9 @@ def main():
     """Runs as an Ansible module."""
     module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True)
     try:
-        result = ensure(module.params, ModuleSystem(module), apply=not module.check_mode, user=os.geteuid())
+        result = ensure(
+            module.params, ModuleSystem(module), apply=not module.check_mode, owner=(os.geteuid(), os.getegid())
+        )
     except NvidiaError as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)

@@ -24,6 +24,7 @@ class FakeSystem:
         self.times = dict(times or {})
         self.told = told
         self.modes = {}
+        self.owners = {}  # path → (user, group); root's otherwise, and what is written
         self._which = {*which, *(argv[0] for argv in self.commands)}
         self.ran, self.wrote, self.removed = [], {}, []
 
@@ -79,7 +80,7 @@ class FakeSystem:
         return self.times.get(path, 0.0 if self.exists(path) else None)
 
     def stat(self, path):
-        return (self.modes.get(path, 0o644), 0, 0) if self.exists(path) else None
+        return (self.modes.get(path, 0o644), *self.owners.get(path, (0, 0))) if self.exists(path) else None
 
     def folder(self, path, mode=0o755):
         self.modes[path] = mode
@@ -87,6 +88,10 @@ class FakeSystem:
     def write(self, path, text, mode=0o644):
         self.files[path] = self.wrote[path] = text
         self.modes[path] = mode
+        self.owners.pop(path, None)
+
+    def own(self, path, user, group):
+        self.owners[path] = (user, group)
 
     def remove(self, path):
         self.removed.append(path)

@@ -79,10 +79,22 @@ def test_another_key_is_never_written(text):
 def test_a_wrong_file_is_replaced_by_the_right_key():
     system = FakeSystem({PATH: "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n-----END PGP PUBLIC KEY BLOCK-----\n"})
     assert ensure(system)[0]["diff"] == {
-        "before": {"path": PATH, "keys": []},
-        "after": {"path": PATH, "keys": [FINGERPRINT]},
+        "before": {"path": PATH, "keys": [], "mode": "0644", "owner": "0:0"},
+        "after": {"path": PATH, "keys": [FINGERPRINT], "mode": "0644", "owner": "0:0"},
     }
     assert system.read(PATH) == KEY
+
+
+@pytest.mark.parametrize(("mode", "owner"), [(0o666, (0, 0)), (0o644, (0, 65534)), (0o644, (65534, 0))])
+def test_a_key_that_others_have_taken_is_taken_back_without_fetching_it(mode, owner):
+    system = FakeSystem({PATH: KEY})
+    system.modes, system.owners = {PATH: mode}, {PATH: owner}
+    predicted, _asked = ensure(system, apply=False)
+    assert (predicted["steps"], system.wrote) == ([f"Set owner and mode of {PATH}"], {})
+    assert predicted["diff"]["before"] != predicted["diff"]["after"]
+    assert ensure(system) == (predicted, [])
+    assert (system.wrote, system.stat(PATH)) == ({PATH: KEY}, (0o644, 0, 0))
+    assert not ensure(system)[0]["changed"]
 
 
 def test_the_right_key_under_the_wrong_name_is_told_with_both_fingerprints():

@@ -158,6 +158,16 @@ def test_a_file_that_others_can_write_is_root_s_alone_again(content):
     assert run(system, feature_type="vgpu")["changed"] is False
 
 
+def test_a_group_alone_is_given_back_and_the_file_is_not_written():
+    system = FakeSystem({PATH: "FeatureType=1\n"})
+    system.owners[PATH] = (0, 65534)
+    predicted = run(system, apply=False, feature_type="vgpu")
+    assert (predicted["steps"], predicted["restart_required"]) == ([f"Let root alone write {PATH}"], False)
+    assert run(system, feature_type="vgpu") == predicted
+    assert (system.wrote, system.stat(PATH)) == ({}, (0o644, 0, 0))
+    assert not run(system, feature_type="vgpu")["changed"]
+
+
 def test_a_file_keeps_its_mode_and_a_link_its_place():
     system = FakeSystem({"/srv/gridd.conf": "FeatureType=0\n"}, {PATH: "/srv/gridd.conf"})
     system.modes["/srv/gridd.conf"] = 0o640

@@ -28,26 +28,15 @@ def never(url, ca_path, timeout):
 
 
 class Host(FakeSystem):
-    """A host with a token folder and a share; chown and chmod do what they say."""
+    """A host with a token folder and a share; chmod does what it says."""
 
     def __init__(self, files=None, **more):
         super().__init__(files, **more)
-        self.owners = {}
-        self.commands.update(
-            {("chown",): self.own, ("chmod",): self.change, ("getent",): "nvidia:x:990:990::/:/bin/sh\n"}
-        )
-
-    def own(self, argv):
-        self.owners[argv[2]] = int(argv[1].split(":")[0])
-        return ""
+        self.commands.update({("chmod",): self.change, ("getent",): "nvidia:x:990:990::/:/bin/sh\n"})
 
     def change(self, argv):
         self.modes[argv[2]] = int(argv[1], 8)
         return ""
-
-    def stat(self, path):
-        found = super().stat(path)
-        return found and (found[0], self.owners.get(path, 0), 0)
 
 
 def run(system, apply=True, now=NOW, fetch=never, **options):
@@ -197,19 +186,34 @@ def test_a_mode_alone_needs_no_restart():
 def test_a_folder_that_others_can_write_is_root_s_alone_again():
     system = Host({SHARE: GOOD, f"{FOLDER}/{NAME}": GOOD})
     system.modes = {f"{FOLDER}/{NAME}": 0o744, FOLDER: 0o777}
-    system.owners = {FOLDER: 65534}
+    system.owners = {FOLDER: (65534, 0)}
     predicted = run(system, apply=False)
     assert (predicted["steps"], system.ran) == ([f"Let root alone write {FOLDER}"], [])
     assert run(system) == predicted and not predicted["restart_required"]
-    assert (system.modes[FOLDER], system.owners[FOLDER]) == (0o755, 0)
+    assert (system.modes[FOLDER], system.owners[FOLDER]) == (0o755, (0, 0))
     system.modes[FOLDER] = 0o700
     assert run(system)["changed"] is False
+
+
+@pytest.mark.parametrize(
+    ("path", "step"),
+    [(FOLDER, f"Let root alone write {FOLDER}"), (f"{FOLDER}/{NAME}", f"Set owner and mode of {FOLDER}/{NAME}")],
+)
+def test_a_group_alone_is_given_back_and_needs_no_restart(path, step):
+    system = Host({SHARE: GOOD, f"{FOLDER}/{NAME}": GOOD})
+    system.modes = {f"{FOLDER}/{NAME}": 0o744, FOLDER: 0o755}
+    system.owners = {path: (0, 65534)}
+    predicted = run(system, apply=False)
+    assert predicted["steps"] == [step] and not predicted["restart_required"]
+    assert run(system) == predicted
+    assert (system.wrote, system.stat(path)[1:]) == ({}, (0, 0))
+    assert not run(system)["changed"]
 
 
 def test_another_owner_is_set():
     system = Host({SHARE: GOOD})
     assert run(system, owner="nvidia")["changed"]
-    assert system.owners[f"{FOLDER}/{NAME}"] == 990
+    assert system.owners[f"{FOLDER}/{NAME}"] == (990, 0)
     assert run(system, owner="990")["changed"] is False
 
 

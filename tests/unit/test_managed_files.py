@@ -36,14 +36,32 @@ def test_steps_are_the_same_in_check_mode(files, modes, wanted, steps):
     assert ensure({"files": [wanted]}, system, apply=True)["changed"] is False
 
 
-def test_a_file_of_somebody_else_is_written_anew():
+@pytest.mark.parametrize(
+    ("owner", "words", "paths"),
+    [
+        ((7, 0), "user 7", ["/etc/a"]),
+        ((7, 65534), "user 7, group 65534", ["/etc/a"]),
+        ((0, 65534), "group 65534", []),  # it is given back as it is, and whoever reads it has nothing to do
+    ],
+)
+def test_a_file_of_another_user_or_group_is_taken_back(owner, words, paths):
     system = FakeSystem({"/etc/a": "x\n"})
-    result = ensure({"files": [file()]}, system, apply=False, user=1000)
-    assert result["steps"] == ["Take /etc/a back from user 0"]
-    assert result["diff"][0]["before_header"] == "/etc/a (mode 0644, user 0)"
+    system.owners = {"/etc/a": owner}
+    result = ensure({"files": [file()]}, system, apply=False)
+    assert result["steps"] == [f"Take /etc/a back from {words}"]
+    assert result["diff"][0]["before_header"] == f"/etc/a (mode 0644, {words})"
     assert result["diff"][0]["after_header"] == "/etc/a (mode 0644)"
-    assert ensure({"files": [file()]}, system, apply=True, user=1000) == result
-    assert system.wrote == {"/etc/a": "x\n"}
+    assert not system.wrote and ensure({"files": [file()]}, system, apply=True) == result
+    assert (list(system.wrote), system.stat("/etc/a")) == (paths, (0o644, 0, 0))
+    assert (result["changed_paths"], result["changed_contents"]) == (["/etc/a"], [])
+    assert not ensure({"files": [file()]}, system, apply=True)["changed"]
+
+
+def test_a_file_belongs_to_the_one_that_the_module_runs_as():
+    system = FakeSystem({"/etc/a": "x\n"})
+    system.owners = {"/etc/a": (1000, 1000)}
+    assert not ensure({"files": [file()]}, system, apply=True, owner=(1000, 1000))["changed"]
+    assert ensure({"files": [file()]}, system, apply=False)["changed"]
 
 
 def test_the_diff_has_an_entry_for_each_file_that_changes():

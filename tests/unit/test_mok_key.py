@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
 import subprocess
 import time
 
@@ -110,6 +111,17 @@ def test_a_pair_that_is_there_is_checked_and_closed(system, foreign):
     assert system.read("/var/lib/dkms/mok.key") == text and system.stat("/var/lib/dkms/mok.key")[0] == 0o600
     assert not call(system, **where)["changed"]
     assert 'mok_signing_key="/var/lib/dkms/mok.key"' in result["dkms"]["content"]
+
+
+def test_a_certificate_that_others_may_write_is_root_s_alone_again(system):
+    call(system)
+    written = system.read_bytes(FILE)
+    os.chmod(system.here(FILE), 0o666)
+    predicted = call(system, apply=False)
+    assert predicted["steps"] == [f"Let root alone write {FILE}"]
+    assert call(system)["steps"] == predicted["steps"]
+    assert (system.read_bytes(FILE), system.stat(FILE)) == (written, (0o644, 0, 0))
+    assert not call(system)["changed"]
 
 
 def test_halves_that_do_not_belong_together_are_refused(system, foreign):

@@ -79,6 +79,19 @@ def test_a_file_is_written_whole_with_its_mode_and_folders(system, tmp_path):
     assert not system.exists(path)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_folder_does_not_hand_on_its_group_and_a_file_is_given_back(system, tmp_path):
+    os.chown(tmp_path, 0, 65534)
+    tmp_path.chmod(0o2775)
+    path = str(tmp_path / "b.conf")
+    system.write(path, "eins\n")
+    assert system.stat(path) == (0o644, os.getuid(), os.getgid())
+    system.own(path, 65534, 65534)
+    assert system.stat(path)[1:] == (65534, 65534)
+    with pytest.raises(NvidiaError, match="Cannot change the owner of .*gone"):
+        system.own(str(tmp_path / "gone"), 0, 0)
+
+
 def test_bytes_are_written_as_they_are_into_a_folder_of_its_own(system, tmp_path):
     path = str(tmp_path / "private" / "key.der")
     system.folder(os.path.dirname(path), mode=0o700)
