@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections import namedtuple
 
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _dkms_modules as modules
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
 
-TREE = "/var/lib/dkms"
+TREE = modules.TREE
 SOURCES = "/usr/src"
 NO_AUTOINSTALL = "/etc/dkms/no-autoinstall"
 ARCHITECTURES = ("x86_64", "aarch64", "amd64", "arm64")
@@ -37,8 +38,8 @@ def parse_link(name):
 def observe(system):
     """Every NVIDIA module in DKMS's tree, as [Built]; reads folders only, as `dkms status` does but in no time.
 
-    A kernel counts when DKMS has installed the module for it; its value is False when the file is gone from
-    /lib/modules, which DKMS calls a difference between built and installed module.
+    A kernel counts when DKMS has installed the module for it; its value is False when a file is gone from /lib/modules
+    or is another one there, which DKMS calls a difference between built and installed module.
     """
     found: dict = {}
     for name in system.entries(TREE):
@@ -52,7 +53,9 @@ def observe(system):
             kernel = parse_link(entry)
             target = system.link(f"{TREE}/{name}/{entry}") if kernel else None
             if target:
-                found.setdefault((name, target.split("/")[0]), {})[kernel] = module_file_exists(system, kernel)
+                version = target.split("/")[0]
+                is_whole = module_file_exists(system, kernel) and modules.is_intact(system, name, version, kernel)
+                found.setdefault((name, version), {})[kernel] = is_whole
     return [Built(name, version, kernels) for (name, version), kernels in sorted(found.items())]
 
 
@@ -61,7 +64,7 @@ def module_file_exists(system, kernel):
     base = f"/lib/modules/{kernel}"
     return any(
         entry.startswith("nvidia") and ".ko" in entry
-        for folder in ("updates/dkms", "extra", "updates", "kernel/drivers/video")
+        for folder in modules.FOLDERS
         for entry in system.entries(f"{base}/{folder}")
     )
 
@@ -154,14 +157,36 @@ def failure_sentence(system, name, version, kernel, result, tree=TREE):
     )
 
 
-def build(system, name, version, kernel, timeout, force=False):
+def state(system, name, version, kernel):
+    """True: DKMS has installed the modules for a kernel; False: it has, and they are not what it built; None: not."""
+    found = (item for item in observe(system) if (item.name, item.version) == (name, version))
+    return next((item.kernels[kernel] for item in found if kernel in item.kernels), None)
+
+
+def is_lost(system, version, kernel):
+    """Whether modules of the version are there that DKMS has not put there, or has forgotten."""
+    from ansible_collections.gpufleet.nvidia.plugins.module_utils._driver import observe_on_disk
+
+    found = observe_on_disk(system, kernel)
+    return bool(found) and found["version"] == version
+
+
+def build(system, name, version, kernel, timeout):
     """Build and install one module for one kernel, and look at the result rather than at the exit status alone.
+
+    DKMS has to be forced where it believes that all is well, and where modules of the same version are there that it
+    does not know: it would leave those, and not register them. It builds before it touches what is there.
 
     :raises NvidiaError: with the decisive lines of make.log
     """
+    have = state(system, name, version, kernel)
+    force = have is False or (have is None and is_lost(system, version, kernel))
+    fresh = force and not system.exists(modules.archive(name, kernel))
     result = system.run(argv_install(name, version, kernel, force), timeout=timeout)
-    done = any(i.name == name and i.version == version and i.kernels.get(kernel) for i in observe(system))
-    if result.rc != 0 or not done:
+    failed = result.rc != 0 or not state(system, name, version, kernel)
+    if fresh:
+        (modules.restore_archive if failed else modules.forget_archive)(system, name, kernel)
+    if failed:
         raise NvidiaError(failure_sentence(system, name, version, kernel, result))
 
 

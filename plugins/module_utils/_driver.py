@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _dkms_modules as dkms_modules
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _module_file as module_file
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._driver_install import observe as observe_install
 
@@ -35,7 +36,7 @@ LIBRARY_FOLDERS = (
     "/usr/local/nvidia/lib",
 )
 OTHERS = ("nouveau", "nova", "nova_core", "nova_drm")
-DKMS = "/var/lib/dkms"
+DKMS = dkms_modules.TREE
 
 
 def parse_loaded(text):
@@ -148,8 +149,17 @@ def _dkms_rows(system, module, version, installed):
                 continue
             link = installed.get(f"{kernel}-{machine}") or ""
             state = "installed" if link.split("/")[0] == version else "built"
+            if state == "installed" and not _is_as_built(system, module, version, kernel):
+                state = "differs"
             rows.append(_dkms_row(module, version, state, kernel, machine))
     return rows or [_dkms_row(module, version, "added")]
+
+
+def _is_as_built(system, module, version, kernel):
+    """Whether what is installed is what DKMS has built; the small sibling of the main module tells, as above."""
+    pairs = dkms_modules.pairs(system, module, version, kernel)
+    told = [pair for pair in pairs if "-modeset." in pair[0]] or pairs
+    return all(path and dkms_modules.is_same(system, built, path) for built, path in told)
 
 
 def observe_library(system):

@@ -57,6 +57,14 @@ def parse_signer(data):
     return blob[at + 7 : at + 7 + size].decode("utf-8", "replace") or None
 
 
+def body(data):
+    """A module's bytes without the signature behind them."""
+    end = len(data) - len(MAGIC) - 12
+    if not data.endswith(MAGIC) or end < 0:
+        return data
+    return data[: max(0, end - int.from_bytes(data[end + 8 : end + 12], "big"))]
+
+
 def flavour(modinfo):
     """open or proprietary by the licence that the module declares; unknown when it declares none."""
     licence = modinfo.get("license", "")

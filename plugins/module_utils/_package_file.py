@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import namedtuple
 
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _dkms_build, _dpkg
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _package_file_deb as deb
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _package_file_rpm as rpm
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._packages import find_manager
@@ -74,15 +75,31 @@ def ensure(params, system, fetch, *, apply):
         if asked.origin == "controller" and apply and not params["transferred"] and not _is_here(system, asked, path):
             return {"transfer": True}
         steps = [_install_step(params, system, fetch, tool, manager, asked, path, before, apply)]
+    builds = [] if missing else _unbuilt(system, asked, params["kernels"])
+    steps += [Step("build", f"Have DKMS install the modules of {asked.name} for {row[2]}", row) for row in builds]
     if params["hold"] and (missing or not there.held):
         steps.append(Step("hold", f"Hold {asked.name}", None))
     if apply and missing:
         tool.install(system, params, manager, asked, path, _kept(system, tool, before, params))
         _keep_only(system, asked.file if params["keep_file"] and asked.origin != "host" else None)
+    for module, version, kernel in builds if apply else []:
+        _dkms_build.build(system, module, version, kernel, params["timeout"])
     if apply and steps and steps[-1].kind == "hold":
         tool.hold(system, params, manager, asked)
     after = {**_versions(before, params, asked), asked.name: asked.version}
     return _result(steps, _versions(before, params, asked), after, asked.name)
+
+
+def _unbuilt(system, asked, kernels):
+    """[(DKMS's module, version, kernel)] of sources of the package that DKMS has not installed as it built them."""
+    version = _dpkg.upstream(asked.version)
+    names = _dkms_build.sources(system, version)
+    return [
+        (name, version, kernel)
+        for kernel in kernels
+        for name in names
+        if not _dkms_build.state(system, name, version, kernel) and not _dkms_build.without_headers(system, [kernel])
+    ]
 
 
 def _install_step(params, system, fetch, tool, manager, asked, path, before, apply):

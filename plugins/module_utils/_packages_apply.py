@@ -153,11 +153,10 @@ def build(system, params, version, kernel, clock=time.monotonic):
         )
     done = []
     for name in names:
-        state = {i.kernels.get(kernel) for i in _dkms_build.observe(system) if (i.name, i.version) == (name, version)}
-        if True in state:
+        if _dkms_build.state(system, name, version, kernel):
             continue
         begin = clock()
-        _dkms_build.build(system, name, version, kernel, params["timeout"], force=False in state)
+        _dkms_build.build(system, name, version, kernel, params["timeout"])
         done.append({"module": name, "version": version, "kernel": kernel, "seconds": round(clock() - begin, 1)})
     return done
 

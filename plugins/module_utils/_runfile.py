@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _runfile_cuda as cuda
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _runfile_dkms as dkms
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _runfile_driver as driver
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _runfile_file as files
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _runfile_header as header
@@ -56,18 +57,19 @@ def ensure_driver(params, system, fetch, asked, apply):
     before = installed.observe_driver(system, kernels)
     leaving = params["packages_removed"] and not apply  # check mode: they are still there, and will not be
     packages = installed.packaged(system) if asked.present and not leaving else []
-    steps = decide.plan_driver(asked, before, packages, params["module_type"])
+    wants_dkms = params["dkms"]
+    steps = decide.plan_driver(asked, before, packages, params["module_type"], wants_dkms)
     waiting = obtained(params, system, fetch, asked, steps, "/usr", apply)
     if waiting.get("transfer"):
         return waiting
     if apply:
         apply_driver(params, system, asked, steps, waiting.get("file"), before, kernels)
     now = installed.observe_driver(system, kernels) if apply and steps else before
-    after = decide.predict_driver(before, steps, asked, params["module_type"], kernels)
+    after = decide.predict_driver(before, steps, asked, params["module_type"], kernels, wants_dkms)
     if apply and steps:
-        after = decide.describe_driver(now)
+        after = decide.describe_driver(now, wants_dkms)
     return {
-        **outcome(asked, steps, decide.describe_driver(before), after),
+        **outcome(asked, steps, decide.describe_driver(before, wants_dkms), after),
         "path": None,
         "reboot_hint": reboot_hint(system, after["version"]),
     }
@@ -83,6 +85,9 @@ def apply_driver(params, system, asked, steps, file, before, kernels):
         elif step.kind == "modules":
             driver.refuse_unready(system, params, [step.data])
             driver.build_modules(system, params, asked, file.path, step.data)
+        elif step.kind == "register":
+            driver.refuse_unready(system, {**params, "dkms": True}, [step.data])
+            dkms.build(system, params, asked.version, step.data)
 
 
 def ensure_toolkit(params, system, fetch, asked, apply):

@@ -5,7 +5,12 @@
 
 from __future__ import annotations
 
-from ansible_collections.gpufleet.nvidia.plugins.module_utils import _dkms_build, _runfile_log, _runfile_options
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import (
+    _dkms_build,
+    _runfile_dkms,
+    _runfile_log,
+    _runfile_options,
+)
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _runfile_installed as installed
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _runfile_kept as kept
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import CommandTimeout, NvidiaError
@@ -61,13 +66,18 @@ def install(system, params, asked, path, before, kernels):
     """:raises NvidiaError: with the installer's reasons, and with what became of the driver that was there"""
     built = _dkms_build.observe(system)
     arguments = _runfile_options.driver(params, asked.version, named_kernel(system, kernels[0]))
+    is_again = params["dkms"] and before is not None and before.version == asked.version
+    waiting = _runfile_dkms.clear(system, asked.version, kernels) if is_again else []
     failure = run(system, ["sh", path, *arguments], params) or what_is_missing(system, asked, kernels[0])
+    _runfile_dkms.settle(system, waiting, failure)
     if failure:
         said = put_back(system, params, before, built)
         raise NvidiaError(f"{asked.name} could not be installed. {failure}\n{said}")
     remember(system, params, asked, path, arguments)
     for kernel in kernels[1:]:
         build_modules(system, params, asked, path, kernel)
+    if params["dkms"]:
+        _runfile_dkms.register(system, params, asked.version, kernels)
 
 
 def what_is_missing(system, asked, kernel):
@@ -88,9 +98,9 @@ def build_modules(system, params, asked, path, kernel):
 
     A driver that DKMS has lost is registered anew, as long as its sources are there: ``dkms install`` does that.
     """
-    registered = any(item.name == "nvidia" and item.version == asked.version for item in _dkms_build.observe(system))
-    if registered or (params["dkms"] and "nvidia" in _dkms_build.sources(system, asked.version)):
-        _dkms_build.build(system, "nvidia", asked.version, kernel, params["timeout"])
+    can_register = params["dkms"] and _runfile_dkms.has_sources(system, asked.version)
+    if can_register or _runfile_dkms.is_known(system, asked.version):
+        _runfile_dkms.build(system, params, asked.version, kernel)
         return
     arguments = _runfile_options.modules(params, asked.version, named_kernel(system, kernel))
     failure = run(system, ["sh", path, *arguments], params)

@@ -9,10 +9,17 @@ import json
 import re
 from collections import namedtuple
 
-from ansible_collections.gpufleet.nvidia.plugins.module_utils import _dkms_build, _driver, _driver_install
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import (
+    _dkms_build,
+    _driver,
+    _driver_install,
+    _runfile_dkms,
+)
 
-# kind: driver | grid | vgpu_manager; version; kernels: {release: (version, flavour) of the module on disk or None}
-Driver = namedtuple("Driver", "kind version kernels")
+# kind: driver | grid | vgpu_manager; version; kernels: {release: (version, flavour) of the module on disk or None};
+# dkms: {release: True: DKMS has installed it, False: it has and the files are others, None: it does not know}; sources:
+# whether DKMS could build it
+Driver = namedtuple("Driver", "kind version kernels dkms sources", defaults=[{}, False])
 
 # path; version: "12.6.3", "12.6" or None when it is no toolkit; owners: packages that own the folder; half: interrupted
 Toolkit = namedtuple("Toolkit", "path version owners half there")
@@ -47,7 +54,14 @@ def observe_driver(system, kernels):
     """The driver that a runfile brought, as Driver, or None; *kernels* are the releases to look at."""
     if _driver_install.runfile(system) is None:
         return None
-    return Driver(driver_kind(system), driver_version(system), modules(system, kernels))
+    version = driver_version(system)
+    return Driver(
+        driver_kind(system),
+        version,
+        modules(system, kernels),
+        _runfile_dkms.registered(system, version, kernels),
+        _runfile_dkms.has_sources(system, version),
+    )
 
 
 def modules(system, kernels):

@@ -10,16 +10,17 @@ from collections import namedtuple
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._runfile_header import NAMED, same_version
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
 
-# kind: obtain | install | modules | uninstall | delete; says: a sentence; data: what that one needs
+# kind: obtain | install | modules | register | uninstall | delete; says: a sentence; data: what that one needs
 Step = namedtuple("Step", "kind says data")
 
 SOURCES = {"url": "Download", "controller": "Transfer", "host": None}
 
 
-def plan_driver(asked, before, packages, module_type):
+def plan_driver(asked, before, packages, module_type, dkms=None):
     """Steps for a driver.
 
-    :param before: Driver or None; packages: names of packages that bring a driver; module_type: flavour asked for
+    :param before: Driver or None; packages: names of packages that bring a driver; module_type: flavour asked for;
+        dkms: whether DKMS shall have it, None: as the installer chose
     """
     if not asked.present:
         return _driver_removal(asked, before)
@@ -36,8 +37,21 @@ def plan_driver(asked, before, packages, module_type):
         says = f"Install {asked.version} again with {module_type} kernel modules instead of {others}"
         return _obtained(asked, [Step("install", says, None)])
     lacking = [kernel for kernel, row in before.kernels.items() if row is None or row[0] != asked.version]
+    lost = [kernel for kernel in before.kernels if kernel not in lacking and _is_lost(before.dkms.get(kernel), dkms)]
+    if dkms and (lost or lacking) and not before.sources:
+        says = f"Install {NAMED[asked.kind]} {asked.version} again, since the sources that DKMS builds it from are gone"
+        return _obtained(asked, [Step("install", says, None)])
     steps = [Step("modules", f"Build the {asked.version} kernel modules for {kernel}", kernel) for kernel in lacking]
-    return _obtained(asked, steps) if steps else []
+    again = [
+        Step("register", f"Have DKMS install its {asked.version} kernel modules for {kernel}", kernel)
+        for kernel in lost
+    ]
+    return [*(_obtained(asked, steps) if steps else []), *again]
+
+
+def _is_lost(state, dkms):
+    """Whether modules that are there are not, or not any more, those that DKMS has installed."""
+    return state is False or (state is None and bool(dkms))
 
 
 def refuse_packaged(packages):
@@ -104,15 +118,17 @@ def _obtained(asked, steps):
     return [Step("obtain", f"{verb} {asked.name}", None), *steps] if verb else steps
 
 
-def predict_driver(before, steps, asked, module_type, kernels):
+def predict_driver(before, steps, asked, module_type, kernels, dkms=None):
     """What the driver will be, as the diff shows it."""
     if any(step.kind == "uninstall" for step in steps):
-        return describe_driver(None)
-    state = describe_driver(before)
+        return describe_driver(None, dkms)
+    state = describe_driver(before, dkms)
+    if dkms and steps:
+        state["dkms"] = sorted(kernels)
     for step in steps:
         if step.kind == "install":
             shown = module_type or "as the installer chooses"
-            state = {"kind": asked.kind, "version": asked.version}
+            state.update(kind=asked.kind, version=asked.version)
             state["modules"] = dict.fromkeys(kernels, f"{asked.version} ({shown})")
         elif step.kind == "modules":
             flavours = {row[1] for row in before.kernels.values() if row} or {module_type or "as the installer chooses"}
@@ -120,11 +136,13 @@ def predict_driver(before, steps, asked, module_type, kernels):
     return state
 
 
-def describe_driver(driver):
+def describe_driver(driver, dkms=None):
+    """:param dkms: whether DKMS shall have it; then the kernels that it has installed the modules for are told"""
     if driver is None:
-        return {"kind": None, "version": None, "modules": {}}
+        return {"kind": None, "version": None, "modules": {}, **({"dkms": []} if dkms else {})}
     rows = {kernel: f"{row[0]} ({row[1]})" if row else "none" for kernel, row in driver.kernels.items()}
-    return {"kind": driver.kind, "version": driver.version, "modules": rows}
+    has = {"dkms": sorted(kernel for kernel, state in driver.dkms.items() if state)} if dkms else {}
+    return {"kind": driver.kind, "version": driver.version, "modules": rows, **has}
 
 
 def predict_toolkit(before, steps, asked):

@@ -55,6 +55,13 @@ options:
     type: list
     elements: str
     default: []
+  kernels:
+    description:
+      - Releases of the kernels that DKMS must have installed the package's modules for, where its sources are there and
+        the kernel's headers. A package that is there already gets back what DKMS has lost of it.
+    type: list
+    elements: str
+    default: []
   hold:
     description: Hold the package (apt), or lock its version (dnf, zypper).
     type: bool
@@ -152,6 +159,7 @@ ARGUMENT_SPEC = {
     "version": {"type": "str"},
     "replaces": {"type": "list", "elements": "str", "default": []},
     "keep": {"type": "list", "elements": "str", "default": []},
+    "kernels": {"type": "list", "elements": "str", "default": []},
     "hold": {"type": "bool", "default": False},
     "keep_file": {"type": "bool", "default": True},
     "refresh": {"type": "str", "choices": ["auto", "never"], "default": "auto"},

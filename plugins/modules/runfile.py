@@ -69,6 +69,8 @@ options:
     description:
       - Whether the kernel modules are registered with DKMS, so that they are built anew for new kernels. Without it the
         installer does so where DKMS is there.
+      - With V(true), a registration that DKMS has lost comes back, and modules that are not as DKMS has built them are
+        replaced. Where the sources in C(/usr/src) are gone, the file is installed again.
     type: bool
   kernels:
     description:

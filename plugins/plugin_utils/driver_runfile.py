@@ -102,13 +102,38 @@ def previous(facts: dict[str, Any], companions: list[str]) -> dict[str, Any] | N
 
 
 def is_there(facts: dict[str, Any], plan: dict[str, Any]) -> bool:
-    """Whether the host has this runfile's driver, its libraries and its modules, and no packages of a driver."""
+    """Whether the host has this runfile's driver, libraries, modules, and DKMS them; and no packages of a driver."""
     driver = facts.get("driver") or {}
     runfile, library = (driver.get("install") or {}).get("runfile") or {}, driver.get("library") or {}
     modules = [(driver.get("on_disk") or {}).get(kernel) or {} for kernel in plan["kernels"]]
     same = {row.get("version") for row in [runfile, library, *modules]} == {plan["version"]}
     flavours = {row.get("flavour") for row in modules}
-    return same and bool(modules) and flavours == {plan["flavour"]} and not installed_packages(facts)
+    is_ours = same and bool(modules) and flavours == {plan["flavour"]} and is_registered(facts, plan)
+    return is_ours and not installed_packages(facts)
+
+
+def is_registered(facts: dict[str, Any], plan: dict[str, Any]) -> bool:
+    """Whether DKMS has installed the plan's version for each of its kernels, where it is to build it."""
+    rows = (facts.get("driver") or {}).get("dkms")
+    if rows is None or plan["build"] != "dkms":
+        return True
+    built = {row.get("kernel") for row in rows if (row["version"], row["state"]) == (plan["version"], "installed")}
+    return built >= set(plan["kernels"])
+
+
+def is_package_built(facts: dict[str, Any], plan: dict[str, Any]) -> bool:
+    """Whether the modules of a package are there, and DKMS knows those that it has built.
+
+    Not every package has them built by DKMS: one does whose modules lie where DKMS puts them, or that DKMS has.
+    """
+    driver = facts.get("driver") or {}
+    on_disk = driver.get("on_disk") or {}
+    there = [on_disk.get(kernel) or {} for kernel in plan["kernels"]]
+    if any(row.get("version") != plan["version"] for row in there):
+        return False
+    by_dkms = any(row["version"] == plan["version"] for row in driver.get("dkms") or [])
+    by_place = any("/updates/dkms/" in str(row.get("path")) for row in there)
+    return not (by_dkms or by_place) or is_registered(facts, {**plan, "build": "dkms"})
 
 
 def runfile_of(

@@ -13,6 +13,7 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.catalogue import C
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_findings import ordered
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_kernels import target_kernels
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_names import for_kernels
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_runfile import is_package_built, is_registered
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_selection import Choice, branch_of
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.stack_host import guest_version
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vgpu_findings import guest_findings
@@ -144,12 +145,13 @@ def _package_is_there(facts: dict[str, Any], plan: dict[str, Any], wants: dict[s
     package = (facts.get("grid") or {}).get("package")
     if not package or plan["installed"] != plan["version"]:
         return False
-    return bool(package.get("held")) or not wants["protect_enabled"]
+    return (bool(package.get("held")) or not wants["protect_enabled"]) and is_package_built(facts, plan)
 
 
 def _module_is_there(facts: dict[str, Any], plan: dict[str, Any]) -> bool:
     on_disk = (facts.get("driver") or {}).get("on_disk") or {}
-    return all((on_disk.get(kernel) or {}).get("version") == plan["version"] for kernel in plan["kernels"])
+    there = all((on_disk.get(kernel) or {}).get("version") == plan["version"] for kernel in plan["kernels"])
+    return there and is_registered(facts, plan)
 
 
 def _absent(plan: dict[str, Any], facts: dict[str, Any], wants: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.catalogue import C
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_findings import error, note, ordered
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_kernels import target_kernels
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_names import for_kernels
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_runfile import is_package_built, is_registered
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_selection import Choice, branch_of
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vgpu_driver import file_of
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.vgpu_host_findings import (
@@ -171,7 +172,8 @@ def _manager(plan: dict[str, Any], facts: dict[str, Any], wants: dict[str, Any],
 
 def _modules_are_there(facts: dict[str, Any], plan: dict[str, Any]) -> bool:
     on_disk = (facts.get("driver") or {}).get("on_disk") or {}
-    return all((on_disk.get(kernel) or {}).get("version") == plan["version"] for kernel in plan["kernels"])
+    there = all((on_disk.get(kernel) or {}).get("version") == plan["version"] for kernel in plan["kernels"])
+    return there and (is_registered(facts, plan) if plan["method"] == "runfile" else is_package_built(facts, plan))
 
 
 def is_ready(facts: dict[str, Any], plan: dict[str, Any]) -> bool:

@@ -1,11 +1,15 @@
 """What somebody does to a host, by its records: a program for the host, which has nothing else of the collection."""
 
 import json
+import lzma
 import os
+import shutil
 import subprocess
 import sys
 
 FOLDER = "/var/lib/gpufleet/records"
+DKMS = "/var/lib/dkms"
+MAGIC = b"~Module signature appended~\n"
 
 
 def records():
@@ -62,6 +66,46 @@ def taken(told, spared):
                 run("chmod", "a+w", path)
 
 
+def grouped(told, spared):
+    """Every file, and every folder, belongs to another group, and is as it was otherwise."""
+    for record in told.values():
+        for path, state in record["managed"]["files"].items():
+            if state and "link" not in state and not any(words in path for words in spared):
+                run("chgrp", "nogroup", path)
+
+
+def unregistered(_told, _spared):
+    """DKMS has forgotten NVIDIA's modules, which are still there."""
+    for name in sorted(os.listdir(DKMS)):
+        if name.startswith("nvidia"):
+            shutil.rmtree(f"{DKMS}/{name}")
+
+
+def unsigned(_told, _spared):
+    """The signature behind each installed module is gone, or where there is none, another byte is there."""
+    for path in modules():
+        with open(path, "rb") as file:
+            data = file.read()
+        pack = lzma if path.endswith(".xz") else None
+        data = pack.decompress(data) if pack else data
+        end = len(data) - len(MAGIC) - 12
+        length = int.from_bytes(data[end + 8 : end + 12], "big")
+        data = data[: end - length] if data.endswith(MAGIC) else data + b"edited"
+        with open(path, "wb") as file:
+            file.write(pack.compress(data, check=lzma.CHECK_CRC32) if pack else data)
+
+
+def lost(_told, _spared):
+    """The installed modules are gone, and DKMS believes that they are there."""
+    for path in modules():
+        os.remove(path)
+
+
+def modules():
+    found = [f"{folder}/{name}" for folder, _folders, names in os.walk("/lib/modules") for name in names]
+    return [path for path in found if "/nvidia" in path and ".ko" in path and "/updates/" in path]
+
+
 def removed(told, spared):
     """Every file is gone, and every unit stands still."""
     for record in told.values():
@@ -82,6 +126,8 @@ def damaged(told, _spared):
     os.remove(fourth)
 
 
+MOVES = (facts, edited, taken, grouped, unregistered, unsigned, lost, removed, damaged)
+
 if __name__ == "__main__":
     # Paths and units that have one of the further words in their name are left as they are.
-    {move.__name__: move for move in (facts, edited, taken, removed, damaged)}[sys.argv[1]](records(), sys.argv[2:])
+    {move.__name__: move for move in MOVES}[sys.argv[1]](records(), sys.argv[2:])

@@ -135,6 +135,7 @@ def test_dkms_is_read_from_its_own_tree():
         {
             f"{DKMS}/535.261.03/source/dkms.conf": "",
             f"{DKMS}/535.261.03/{K}/x86_64/module/nvidia-current.ko": "",
+            f"/lib/modules/{K}/updates/dkms/nvidia-current.ko": "",
             f"{DKMS}/535.261.03/6.1.0-9-amd64/x86_64/module/nvidia-current.ko": "",
             "/var/lib/dkms/zfs/2.1/source/dkms.conf": "",
         },

@@ -224,6 +224,20 @@ def test_a_drift_is_found(changes, word):
     assert word in " ".join(deviations(facts, plan))
 
 
+@pytest.mark.parametrize(
+    ("dkms", "wants", "is_there"),
+    [
+        ([], {}, False),
+        ([], {"dkms_enabled": False}, True),
+        ([{"module": "nvidia", "version": VERSION, "kernel": KERNEL, "state": "differs"}], {}, False),
+        ([{"module": "nvidia", "version": VERSION, "kernel": "another", "state": "installed"}], {}, False),
+    ],
+)
+def test_a_driver_that_dkms_has_lost_is_not_all_there(dkms, wants, is_there):
+    plan = driver_plan(installed(**{"driver.dkms": dkms}), {**BY_RUNFILE, **wants})
+    assert plan["runfile_there"] is is_there
+
+
 def test_another_flavour_or_version_is_installed_anew():
     assert not driver_plan(installed("open"), {**BY_RUNFILE, "flavour": "proprietary"})["runfile_there"]
     other = {**RUNFILE, "src": "NVIDIA-Linux-x86_64-580.159.04.run"}

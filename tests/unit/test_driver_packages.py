@@ -10,6 +10,7 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils import _packages
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError, Result
 from ansible_collections.gpufleet.nvidia.plugins.modules.driver_packages import ARGUMENT_SPEC
 from tests.unit.fake_system import FakeSystem
+from tests.unit.test_driver import module_file
 
 KERNEL = "6.1.0-50-amd64"
 SOURCE = {"dkms": "dkms", "tiny": "tiny", "linux-headers-amd64": "linux", "nvtop": "nvtop", "zfs-dkms": "zfs"}
@@ -285,6 +286,19 @@ def test_a_kernel_that_lost_its_modules_gets_them_back():
     result = _packages.ensure(want(), host, apply=True)
     assert result["steps"] == [f"Build the 535.216.01 kernel modules for {KERNEL}"]
     assert ["dkms", "install", "-m", "nvidia-current", "-v", "535.216.01", "-k", KERNEL, "--force"] in host.ran
+
+
+def test_a_driver_that_dkms_has_lost_while_its_modules_are_there_is_registered_again():
+    host = installed()
+    host.files[f"/lib/modules/{KERNEL}/updates/dkms/nvidia-current.ko"] = module_file("535.216.01")
+    for path in [path for path in host.files if path.startswith("/var/lib/dkms")]:
+        del host.files[path]
+    host.links.clear()
+    predicted = _packages.ensure(want(), host, apply=False)
+    assert predicted["steps"] == [f"Build the 535.216.01 kernel modules for {KERNEL}"]
+    assert _packages.ensure(want(), host, apply=True)["steps"] == predicted["steps"]
+    assert ["dkms", "install", "-m", "nvidia-current", "-v", "535.216.01", "-k", KERNEL, "--force"] in host.ran
+    assert not _packages.ensure(want(), host, apply=True)["changed"]
 
 
 def test_a_failed_build_of_a_first_driver_leaves_the_host_bare():

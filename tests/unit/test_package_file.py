@@ -280,3 +280,38 @@ def test_a_download_is_for_root_alone(tmp_path):
     fetch((tmp_path / "a.deb").as_uri(), str(tmp_path / "b.deb"), 60)
     assert (tmp_path / "b.deb").read_bytes() == (tmp_path / "a.deb").read_bytes()
     assert (tmp_path / "b.deb").stat().st_mode & 0o777 == 0o600
+
+
+def with_modules(dkms):
+    """A host that has the package, its sources and the headers, and of DKMS what *dkms* says: {kernel: installed}."""
+    host = Host({NAME: (NEW, True)})
+    host.files[f"/usr/src/nvidia-{NEW}/dkms.conf"] = ""
+
+    def install(kernel):
+        host.files[f"/lib/modules/{kernel}/updates/dkms/nvidia.ko"] = ""
+        host.files[f"/var/lib/dkms/nvidia/{NEW}/source/dkms.conf"] = ""
+        host.links[f"/var/lib/dkms/nvidia/kernel-{kernel}-x86_64"] = f"{NEW}/{kernel}/x86_64"
+        return ""
+
+    for kernel, is_there in dkms.items():
+        host.files[f"/lib/modules/{kernel}/build/Makefile"] = ""
+        if is_there:
+            install(kernel)
+    host.commands[("dkms",)] = lambda argv: install(argv[argv.index("-k") + 1])
+    return host
+
+
+def test_what_dkms_has_lost_of_a_package_that_is_there_comes_back():
+    host = with_modules({"6.1": True, "6.2": False})
+    predicted = run(host, apply=False, kernels=["6.1", "6.2", "6.3"])  # 6.3 has no headers
+    assert predicted["steps"] == [f"Have DKMS install the modules of {NAME} for 6.2"]
+    assert not [argv for argv in host.ran if argv[0] == "dkms"]
+    assert run(host, kernels=["6.1", "6.2", "6.3"])["steps"] == predicted["steps"]
+    assert [argv[-1] for argv in host.ran if argv[0] == "dkms"] == ["6.2"] and host.changes() == []
+    assert not run(host, kernels=["6.1", "6.2"])["changed"]
+
+
+def test_a_package_without_sources_is_left_alone():
+    host = with_modules({"6.2": False})
+    del host.files[f"/usr/src/nvidia-{NEW}/dkms.conf"]
+    assert not run(host, kernels=["6.2"])["changed"]

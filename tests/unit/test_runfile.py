@@ -20,6 +20,7 @@ from tests.unit.runfile_hosts import (
     driver_name,
     params,
 )
+from tests.unit.test_driver import module_file
 
 OLD, NEW = "535.261.03", "535.274.02"
 
@@ -137,6 +138,125 @@ def test_a_driver_that_dkms_has_lost_is_registered_anew_where_its_sources_are():
         go(host, from_url(OLD, dkms=True))
     assert ["dkms", "install", "-m", "nvidia", "-v", OLD, "-k", KERNEL] in host.ran
     assert go(host, from_url(OLD, dkms=False))["changed"] and len(host.installers()) == installers + 1
+
+
+class Registered(RunfileHost):
+    """Its installer registers what it lays with DKMS, as NVIDIA's does; DKMS does as it is told."""
+
+    def __init__(self, *args, **given):
+        super().__init__(*args, **given)
+        self._which.add("dkms")
+        self.refuses = False
+
+    def _driver_installer(self, argv, text):
+        version = text.decode().split("version_string=")[1].split("\n")[0]
+        done = super()._driver_installer(argv, text)
+        if done.rc == 0 and "--dkms" in argv:
+            self.files.pop(f"/lib/modules/{KERNEL}/kernel/drivers/video/nvidia.ko")
+            self.files[f"/usr/src/nvidia-{version}/dkms.conf"] = ""
+            self.register(version)
+        return done
+
+    def register(self, version):
+        self.files[f"/lib/modules/{KERNEL}/updates/dkms/nvidia.ko"] = module_file(version)
+        self.files[f"/var/lib/dkms/nvidia/{version}/source/dkms.conf"] = ""
+        self.links[f"/var/lib/dkms/nvidia/kernel-{KERNEL}-x86_64"] = f"{version}/{KERNEL}/x86_64"
+
+    def forget(self, *more):
+        gone = ("/var/lib/dkms/", *more)
+        self.files = {path: data for path, data in self.files.items() if not path.startswith(gone)}
+        self.links.clear()
+        self.ran.clear()
+
+    def _dkms(self, argv):
+        if self.refuses:
+            return Result(10, "", "Bad return status for module build")
+        self.register(argv[argv.index("-v") + 1])
+        return Result(0, "", "")
+
+    def _depmod(self, argv):
+        return Result(0, "", "")
+
+    def programs(self):
+        return [argv for argv in self.ran if argv[0] == "dkms" or "sh" in argv[0]]
+
+
+def registered(version=OLD, **given):
+    host = Registered({f"/served/{driver_name(version)}": driver_file(version)}, **given)
+    assert go(host, from_url(version, dkms=True))["diff"]["after"]["dkms"] == [KERNEL]
+    assert not go(host, from_url(version, dkms=True))["changed"]
+    return host
+
+
+def test_a_registration_that_dkms_has_lost_comes_back_and_the_driver_is_left():
+    host = registered()
+    host.forget()
+    assert not go(host, from_url(OLD, dkms=False), apply=False)["changed"]
+    predicted = go(host, from_url(OLD, dkms=True), apply=False)
+    assert predicted["steps"] == [f"Have DKMS install its {OLD} kernel modules for {KERNEL}"]
+    assert (predicted["diff"]["before"]["dkms"], predicted["diff"]["after"]["dkms"]) == ([], [KERNEL])
+    assert host.programs() == []
+    assert go(host, from_url(OLD, dkms=True)) == predicted
+    assert host.programs() == [["dkms", "install", "-m", "nvidia", "-v", OLD, "-k", KERNEL, "--force"]]
+    assert not go(host, from_url(OLD, dkms=True))["changed"]
+
+
+def test_modules_that_dkms_knows_and_that_are_gone_come_back_from_it():
+    host = registered()
+    del host.files[f"/lib/modules/{KERNEL}/updates/dkms/nvidia.ko"]
+    host.ran.clear()
+    assert go(host, from_url(OLD, dkms=True))["changed"]
+    assert host.installers() == [] and host.ran[-1][-1] == "--force"
+    assert not go(host, from_url(OLD, dkms=True))["changed"]
+
+
+def test_a_build_that_fails_leaves_the_driver_as_it_is():
+    host = registered()
+    host.forget()
+    host.refuses, before = True, dict(host.files)
+    with pytest.raises(NvidiaError, match="could not be built"):
+        go(host, from_url(OLD, dkms=True))
+    assert host.files == before
+
+
+@pytest.mark.parametrize("gone", [("/usr/src/",), ("/usr/src/", "/lib/modules/6.1.0-50-amd64/updates")])
+def test_a_driver_without_its_sources_is_installed_again(gone):
+    host = registered()
+    host.forget(*gone)
+    result = go(host, from_url(OLD, dkms=True))
+    assert "the sources that DKMS builds it from are gone" in result["steps"][-1] and len(host.installers()) == 1
+    assert not go(host, from_url(OLD, dkms=True))["changed"]
+    assert not [path for path in host.files if "gpufleet-before" in path]
+
+
+def test_a_registration_without_sources_does_not_stay_in_the_way():
+    host = registered()
+    del host.files[f"/usr/src/nvidia-{OLD}/dkms.conf"]
+    del host.files[f"/var/lib/dkms/nvidia/{OLD}/source/dkms.conf"]
+    host.links[f"/var/lib/dkms/nvidia/{OLD}/source"] = f"/usr/src/nvidia-{OLD}"
+    host.files[f"/lib/modules/{KERNEL}/updates/dkms/nvidia.ko"] = module_file(OLD, "edited")
+    host.files[f"/var/lib/dkms/nvidia/{OLD}/{KERNEL}/x86_64/module/nvidia.ko"] = module_file(OLD)
+    host.ran.clear()
+    assert go(host, from_url(OLD, dkms=True))["changed"]
+    assert ["rm", "-rf", "--one-file-system", f"/var/lib/dkms/nvidia/{OLD}"] in host.ran
+
+
+def test_where_installing_again_fails_the_modules_are_back_in_their_place():
+    host = registered()
+    host.forget("/usr/src/")
+    before = {path: data for path, data in host.files.items() if path.startswith("/lib/modules")}
+    host.fails = {(OLD, "early")}
+    with pytest.raises(NvidiaError, match=rf"The driver {OLD} that was there is untouched"):
+        go(host, from_url(OLD, dkms=True))
+    assert {path: data for path, data in host.files.items() if path.startswith("/lib/modules")} == before
+
+
+def test_an_installer_that_registers_nothing_is_not_believed():
+    host = serving()
+    host._which.add("dkms")
+    with pytest.raises(NvidiaError, match="has not registered it with DKMS"):
+        go(host, from_url(OLD, dkms=True))
+    assert host.exists("/usr/bin/nvidia-uninstall")
 
 
 def test_a_failure_before_anything_leaves_the_old_driver_and_says_why():

@@ -88,7 +88,7 @@ def test_a_folder_does_not_hand_on_its_group_and_a_file_is_given_back(system, tm
     assert system.stat(path) == (0o644, os.getuid(), os.getgid())
     system.own(path, 65534, 65534)
     assert system.stat(path)[1:] == (65534, 65534)
-    with pytest.raises(NvidiaError, match="Cannot change the owner of .*gone"):
+    with pytest.raises(NvidiaError, match=r"Cannot change the owner of .*gone"):
         system.own(str(tmp_path / "gone"), 0, 0)
 
 

@@ -252,3 +252,50 @@ def test_the_plan_assumes_what_the_role_says():
     declared = yaml.safe_load(text)
     for name in set(DEFAULTS) - {"has_token_content"}:
         assert declared[f"vgpu_guest_{name}"] == DEFAULTS[name], name
+
+
+def with_dkms(state, version="535.261.03", path=None):
+    facts = host()
+    kernel, row = next(iter(facts["driver"]["on_disk"].items()))
+    on_disk = {kernel: row and {**row, "path": path or f"/lib/modules/{kernel}/updates/dkms/nvidia.ko"}}
+    rows = [{"module": "nvidia", "version": version, "kernel": kernel, "machine": "x86_64", "state": state}]
+    facts["driver"] = {**facts["driver"], "on_disk": on_disk, "dkms": rows if state else []}
+    return facts
+
+
+@pytest.mark.parametrize(
+    ("state", "version", "wants", "is_asked"),
+    [
+        ("installed", "535.261.03", {}, False),
+        ("differs", "535.261.03", {}, True),
+        ("built", "535.261.03", {}, True),
+        (None, None, {}, True),
+        ("installed", "535.1", {}, True),
+        (None, None, {"dkms_enabled": False}, False),
+    ],
+)
+def test_a_runfile_that_dkms_has_lost_is_gone_through_again(state, version, wants, is_asked):
+    facts = with_dkms(state, version)
+    plan = vgpu_guest_plan(facts, {"driver": RUNFILE, "token": TOKEN, **wants})
+    assert (plan["runfile"] is not None) is is_asked
+    assert bool(plan["header_packages"]) is is_asked
+
+
+@pytest.mark.parametrize(
+    ("state", "path", "is_asked"),
+    [
+        ("installed", None, False),
+        ("differs", None, True),
+        (None, None, True),
+        (None, "/lib/modules/6.1.0-56-amd64/kernel/nvidia-535/nvidia.ko", False),  # precompiled: DKMS has no part in it
+    ],
+)
+def test_a_package_that_dkms_has_lost_is_gone_through_again(state, path, is_asked):
+    plan = vgpu_guest_plan(with_dkms(state, path=path), {"driver": DEB, "token": TOKEN})
+    assert (plan["package"] is not None) is is_asked
+
+
+def test_a_package_whose_modules_are_gone_is_gone_through_again():
+    facts = with_dkms("installed")
+    facts["driver"]["on_disk"] = dict.fromkeys(facts["driver"]["on_disk"])
+    assert vgpu_guest_plan(facts, {"driver": DEB, "token": TOKEN})["package"] is not None

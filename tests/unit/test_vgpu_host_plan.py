@@ -223,6 +223,18 @@ def test_a_manager_that_is_not_there_comes_first_and_devices_later():
     assert "dkms" in plan["build_packages"] and plan["header_packages"] and not plan["devices"]
 
 
+@pytest.mark.parametrize(
+    ("state", "wants", "installs"),
+    [("installed", {}, False), ("differs", {}, True), (None, {}, True), (None, {"dkms_enabled": False}, False)],
+)
+def test_a_manager_that_dkms_has_lost_is_gone_through_again(state, wants, installs):
+    told = facts([card("P40")])
+    row = {"module": "nvidia", "version": "535.309.01", "kernel": KERNEL, "machine": "x86_64", "state": state}
+    told["driver"]["dkms"] = [row] if state else []
+    plan = vgpu_host_plan(told, {"driver": RUN, "requests": DESKS, **wants})
+    assert plan["installs"] is installs and (plan["runfile"] is not None) is installs
+
+
 def test_an_old_installer_waits_until_nouveau_has_gone():
     told = facts(manager=None, nouveau={"loaded": ["nouveau"], "bound": ["0000:05:00.0"]})
     plan = vgpu_host_plan(told, {"driver": RUN})

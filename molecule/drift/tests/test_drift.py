@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests import evidence
 from tests.drift.fleet import Fleet, move, recap
 from tests.drift.seen import FOLDER, is_file, kept, named, records, same, texts
 
@@ -80,6 +81,43 @@ def test_every_edited_file_every_hold_and_every_unit_is_named_and_mended(host):
         assert words in told
     mend()
     same(host, before, but=others)
+
+
+def test_every_file_of_another_group_is_named_and_given_back_as_it_is(host):
+    before = records(host)
+    others = theirs(host, before)
+    paths = {path for _role, path in kept(before, "files", only=is_file)} - others
+    inodes = host.check_output(f"stat --format '%n %i %Y' {' '.join(sorted(paths))}")
+    daemon = host.check_output("systemctl show --property MainPID nvidia-persistenced")
+    move(host, "grouped", *others)
+    rc, report = FLEET.drift()
+    assert rc != 0
+    assert {path for _role, path in named(report, "file")} == paths
+    assert all(text.endswith("owner root:root → root:nogroup") for text in texts(report)), texts(report)
+    mend()
+    same(host, before)
+    assert host.check_output(f"stat --format '%n %i %Y' {' '.join(sorted(paths))}") == inodes
+    assert host.check_output("systemctl show --property MainPID nvidia-persistenced") == daemon
+    FLEET.is_left_alone("drift13")
+
+
+# Building takes minutes, so DKMS is asked for it once: what it has built it can install again at once.
+@pytest.mark.parametrize("moved", ["unregistered", "unsigned", "lost"])
+def test_modules_that_dkms_has_lost_or_others_have_changed_are_named_and_its_own_again(host, moved):
+    before = records(host)
+    packages = host.check_output("dpkg-query -W -f '${Package} ${Version} ${Status}\n'")
+    move(host, moved)
+    rc, report = FLEET.drift()
+    assert rc != 0
+    assert "driver.dkms" in {name.split("[")[0] for _role, name in named(report, "fact")}, texts(report)
+    assert not any(named(report, kind) for kind in ("file", "package", "unit"))
+    mend()
+    same(host, before)
+    assert {state for _name, _kernel, state in evidence.dkms(host)} == {"installed"}
+    assert "differ" not in host.check_output("dkms status 2>&1").lower()
+    assert host.run("find /var/lib/dkms -name original_module").stdout == ""
+    assert host.check_output("dpkg-query -W -f '${Package} ${Version} ${Status}\n'") == packages
+    FLEET.is_left_alone("drift13")
 
 
 def test_every_removed_file_package_and_module_is_named_and_brought_back(host):

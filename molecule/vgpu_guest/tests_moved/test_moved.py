@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests import evidence
 from tests.drift.fleet import Fleet, move
 from tests.drift.seen import is_file, kept, named, places, records, same, texts
 
@@ -86,4 +87,44 @@ def test_what_is_removed_and_what_others_have_taken_is_named_and_mended(guests):
     FLEET.mend()
     for name, guest in guests.items():
         same(guest, before[name], but={UNIT} if name == "guest1" else ())
+    FLEET.is_left_alone(*guests)
+
+
+def test_a_group_alone_and_a_registration_that_dkms_has_lost_are_named_and_mended_and_nothing_starts_anew(guests):
+    before = {name: records(guest) for name, guest in guests.items()}
+    started = {name: starts(guest) for name, guest in guests.items()}
+    for guest in guests.values():
+        move(guest, "grouped")
+        move(guest, "unregistered")
+        assert modules(guest)
+    rc, report = FLEET.drift()
+    assert rc != 0
+    for name, told in before.items():
+        assert named(report, "file", name) == kept(told, "files", only=bool)
+        said = texts(report, name)
+        assert f"{TOKENS} owner root:root → root:nogroup" in said and f"{CONF} owner root:root → root:nogroup" in said
+        assert {name for _role, name in named(report, "fact", name)} == {"driver.dkms"}
+        assert not named(report, "unit", name) and not named(report, "package", name)
+    FLEET.mend()
+    for name, guest in guests.items():
+        same(guest, before[name])
+        assert {state for _name, _kernel, state in evidence.dkms(guest)} == {"installed"}
+        assert guest.run("find /var/lib/dkms -name original_module").stdout == ""
+        assert starts(guest) == started[name]
+    FLEET.is_left_alone(*guests)
+
+
+def test_modules_that_are_lost_or_changed_while_dkms_knows_them_are_named_and_mended(guests):
+    before = {name: records(guest) for name, guest in guests.items()}
+    move(guests["guest1"], "lost")
+    move(guests["guest1"], "unregistered")
+    move(guests["guest2"], "unsigned")
+    rc, report = FLEET.drift()
+    assert rc != 0
+    for name in guests:
+        assert any(text.startswith("driver.dkms") for text in texts(report, name)), texts(report, name)
+    FLEET.mend()
+    for name, guest in guests.items():
+        same(guest, before[name])
+        assert "differ" not in guest.check_output("dkms status 2>&1").lower()
     FLEET.is_left_alone(*guests)

@@ -8,6 +8,7 @@ from tests.drift.seen import is_file, kept, named, places, records, same, texts
 FLEET = Fleet("vgpu_host")
 UNIT = "gpufleet-vgpu-restore.service"
 PROGRAM = "/usr/local/lib/gpufleet/vgpu-restore/machine.py"
+SHARED = "/usr/local/lib/gpufleet/vgpu-restore/vgpu_cards.py"
 BUS, CARD = "/sys/bus/mdev/devices", "/sys/class/mdev_bus/mtty/mdev_supported_types"
 FOREIGN = "f0000000-6f0e-4a53-9c3e-1d5a5d6c0099"
 DEVICES = "mdev.devices.*."
@@ -21,8 +22,9 @@ def test_all_that_moves_is_named_and_mended_and_the_rest_is_left(host):
     before = records(host)
     gone, forgotten, changed, untouched = (row["uuid"] for row in host.ansible.get_variables()["desks"])
     move(host, "facts")
-    move(host, "edited", PROGRAM)
+    move(host, "edited", PROGRAM, SHARED)
     moves = [
+        f"chgrp nogroup {SHARED}",
         f"chown nobody:nogroup {PROGRAM}",
         f"chmod a+w {PROGRAM}",
         f"mdevctl stop --uuid {gone}",
@@ -39,7 +41,11 @@ def test_all_that_moves_is_named_and_mended_and_the_rest_is_left(host):
     assert named(report, "file") == kept(before, "files", only=is_file) != set()
     assert named(report, "unit") == {("vgpu_host", UNIT)}
     assert named(report, "fact") == kept(before, "facts")
-    for words in (f"{UNIT.removesuffix('.service')} stopped, disabled", f"{PROGRAM} mode 0644 → 0666, owner "):
+    for words in (
+        f"{UNIT.removesuffix('.service')} stopped, disabled",
+        f"{PROGRAM} mode 0644 → 0666, owner ",
+        f"{SHARED} owner root:root → root:nogroup",
+    ):
         assert any(text.startswith(words) for text in texts(report)), texts(report)
     seen = {row["name"].removeprefix(DEVICES): row["is"] for row in report["drift"]}
     devices = {

@@ -1,0 +1,65 @@
+# Copyright: (c) 2026, gpufleet.nvidia contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The modules that DKMS keeps in its tree, beside those in /lib/modules: the same, or edited since, or lost."""
+
+from __future__ import annotations
+
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _module_file as module_file
+
+TREE = "/var/lib/dkms"
+FOLDERS = ("updates/dkms", "extra", "updates", "kernel/drivers/video")  # of /lib/modules, where DKMS installs to
+
+
+def pairs(system, name, version, kernel):
+    """[(path in DKMS's tree, path in /lib/modules or None)] of each module that DKMS has built for a kernel."""
+    base, found = f"{TREE}/{name}/{version}/{kernel}", []
+    for machine in system.entries(base):
+        for file in system.entries(f"{base}/{machine}/module"):
+            if ".ko" not in file:  # Module.symvers
+                continue
+            places = [f"/lib/modules/{kernel}/{folder}/{file}" for folder in FOLDERS]
+            found.append((f"{base}/{machine}/module/{file}", next(filter(system.exists, places), None)))
+    return found
+
+
+def is_same(system, built, installed):
+    """Whether an installed module is what DKMS has built; one that was signed with another key since is.
+
+    One that cannot be read is taken for the same: what nobody can tell is not mended.
+    """
+    was, now = system.read_bytes(built), system.read_bytes(installed)
+    if was is None or now is None or was == now:
+        return True
+    was, now = module_file.decompress(system, built), module_file.decompress(system, installed)
+    if was is None or now is None:
+        return True
+    is_unsigned = was.endswith(module_file.MAGIC) and not now.endswith(module_file.MAGIC)
+    return module_file.body(was) == module_file.body(now) and not is_unsigned
+
+
+def is_intact(system, name, version, kernel):
+    """Whether all that DKMS has built for a kernel is installed as it was built."""
+    return all(path and is_same(system, built, path) for built, path in pairs(system, name, version, kernel))
+
+
+def archive(name, kernel):
+    """Where DKMS puts modules that it finds in place of its own, to bring them back when its own go."""
+    return f"{TREE}/{name}/original_module/{kernel}"
+
+
+def forget_archive(system, name, kernel):
+    """What was put aside is the very driver that took its place: it must not come back when that is removed."""
+    if system.exists(archive(name, kernel)):
+        system.run(["rm", "-rf", "--one-file-system", archive(name, kernel)], timeout=60)
+
+
+def restore_archive(system, name, kernel):
+    """After a failure, what was put aside goes back to where it lay."""
+    base = archive(name, kernel)
+    for machine in system.entries(base):
+        for file in system.entries(f"{base}/{machine}"):
+            place = (system.read(f"{base}/{machine}/{file}.origin") or "").partition("\n")[0].strip()
+            if place.startswith(f"/lib/modules/{kernel}/"):
+                system.run(["mv", "-f", f"{base}/{machine}/{file}", place], timeout=60)
+    forget_archive(system, name, kernel)

@@ -1,0 +1,81 @@
+# Copyright: (c) 2026, gpufleet.nvidia contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A runfile's driver in DKMS, which builds it for the kernels to come: registered, lost, and registered again."""
+
+from __future__ import annotations
+
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _dkms_build as dkms
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
+
+NAME = "nvidia"  # what NVIDIA's installer calls it there
+
+
+def has_sources(system, version):
+    """Whether DKMS could build the driver: the installer has left its sources."""
+    return bool(version) and NAME in dkms.sources(system, version)
+
+
+def registered(system, version, kernels):
+    """{kernel: as _dkms_build.state}"""
+    return {kernel: dkms.state(system, NAME, version, kernel) for kernel in kernels} if version else {}
+
+
+def is_known(system, version):
+    """Whether DKMS has the driver in its tree, built or not."""
+    return any((item.name, item.version) == (NAME, version) for item in dkms.observe(system))
+
+
+def build(system, params, version, kernel):
+    """:raises NvidiaError: with the lines of make.log; the modules that were there are there still"""
+    dkms.build(system, NAME, version, kernel, params["timeout"])
+
+
+def clear(system, version, kernels):
+    """Readies a host for an installation that registers anew: a registration without sources can be neither used nor
+    taken out, and modules that DKMS does not know would keep it from installing its own.
+
+    :returns: [(path, where it waits)] of the modules, to be put back should the installation fail
+    """
+    if has_sources(system, version):
+        return []
+    waiting = []
+    for kernel in kernels:
+        base = f"/lib/modules/{kernel}/updates/dkms"
+        files = [name for name in system.entries(base) if name.startswith("nvidia") and ".ko" in name]
+        waiting += [(f"{base}/{name}", f"{base}/{name}.gpufleet-before") for name in files]
+    for path, place in waiting:
+        system.run(["mv", "-f", path, place], timeout=60)
+    tree = f"{dkms.TREE}/{NAME}"
+    for name in system.entries(tree):
+        if name == version or (system.link(f"{tree}/{name}") or "").split("/")[0] == version:
+            system.run(["rm", "-rf", "--one-file-system", f"{tree}/{name}"], timeout=60)
+    return waiting
+
+
+def settle(system, waiting, failed):
+    """After the installation: what waited goes, or where it failed comes back to where nothing lies now."""
+    for path, place in waiting:
+        if failed and not system.exists(path):
+            system.run(["mv", "-f", place, path], timeout=60)
+        else:
+            system.remove(place)
+    for kernel in sorted({path.split("/")[3] for path, _place in waiting}) if failed else []:
+        system.run(["depmod", kernel], timeout=300)
+
+
+def register(system, params, version, kernels):
+    """Registers what the installer did not, though it was asked to.
+
+    :raises NvidiaError: when DKMS cannot have it
+    """
+    for kernel in kernels:
+        if dkms.state(system, NAME, version, kernel):
+            continue
+        if not has_sources(system, version):
+            raise NvidiaError(
+                f"The driver {version} is installed and complete, and its installer has not registered it with DKMS:"
+                f" there is no {dkms.SOURCES}/{NAME}-{version}. The next kernel would have no modules. Look into"
+                " /var/log/nvidia-installer.log, or set dkms to false."
+            )
+        build(system, params, version, kernel)
