@@ -8,7 +8,8 @@ from __future__ import annotations
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _module_file as module_file
 
 TREE = "/var/lib/dkms"
-FOLDERS = ("updates/dkms", "extra", "updates", "kernel/drivers/video")  # of /lib/modules, where DKMS installs to
+# Of /lib/modules/KERNEL, where DKMS installs to.
+FOLDERS = ("updates/dkms", "extra", "updates", "kernel/drivers/video", "extra/nvidia", "extramodules")
 
 
 def pairs(system, name, version, kernel):

@@ -156,8 +156,13 @@ def _dkms_rows(system, module, version, installed):
 
 
 def _is_as_built(system, module, version, kernel):
-    """Whether what is installed is what DKMS has built; the small sibling of the main module tells, as above."""
+    """Whether what is installed is what DKMS has built; the small sibling of the main module tells, as above.
+
+    Where nothing of it is installed, what lies on disk tells that.
+    """
     pairs = dkms_modules.pairs(system, module, version, kernel)
+    if not any(path for _built, path in pairs):
+        return True
     told = [pair for pair in pairs if "-modeset." in pair[0]] or pairs
     return all(path and dkms_modules.is_same(system, built, path) for built, path in told)
 

@@ -18,7 +18,8 @@ def has_sources(system, version):
 
 def registered(system, version, kernels):
     """{kernel: as _dkms_build.state}"""
-    return {kernel: dkms.state(system, NAME, version, kernel) for kernel in kernels} if version else {}
+    there = {(item.name, item.version): item.kernels for item in dkms.observe(system)}
+    return {kernel: there.get((NAME, version), {}).get(kernel) for kernel in kernels}
 
 
 def is_known(system, version):

@@ -54,8 +54,8 @@ def test_modules_that_are_lost_or_changed_are_named_and_mended(hosts):
     move(hosts["drvrun"], "lost")
     rc, report = FLEET.drift()
     assert rc != 0
-    for name in hosts:
-        assert any(text.startswith("driver.dkms") for text in texts(report, name))
+    for name, fact in (("drvrepo", "driver.dkms"), ("drvrun", "driver.on_disk")):
+        assert any(text.startswith(fact) for text in texts(report, name)), texts(report, name)
     FLEET.mend()
     for name, host in hosts.items():
         same(host, before[name])
