@@ -18,6 +18,7 @@ from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.cuda_distributions
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.cuda_proof import proofs
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.cuda_removal import plan_absent
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.cuda_repository import archive_files
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_files import is_taken
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_findings import ordered
 
 DEFAULTS: dict[str, Any] = {
@@ -194,7 +195,7 @@ def _environment(
     plan["files"] = files.environment_files(others, bool(default and wants["environment_enabled"]))
     seen = (facts.get("cuda") or {}).get("files") or {}
     for file in [*plan["package_files"], *plan["files"]]:
-        if not files.is_current(file, seen):
+        if not files.is_current(file, seen) or is_taken(facts, "cuda", file):
             plan["steps"].append(f"{'Remove' if file.get('state') == 'absent' else 'Write'} {file['path']}")
             plan["deviations"].append(f"{file['path']} is not what the role writes.")
 

@@ -22,6 +22,14 @@ def present(path: str, content: str) -> dict[str, Any]:
     return {"path": path, "content": content, "mode": "0644"}
 
 
+def is_taken(facts: dict[str, Any], role: str, file: dict[str, Any]) -> bool:
+    """Whether the role's record tells that the file has another mode, user or group by now than it shall have."""
+    record = (facts.get("records") or {}).get(role) or {}
+    rows = [row["is"] for row in record.get("drift") or [] if row["kind"] == "file" and row["name"] == file["path"]]
+    wanted = (file.get("mode"), "root:root")
+    return any("sha256" in row and (row["mode"], row["owner"]) != wanted for row in rows if row)
+
+
 def absent(path: str) -> dict[str, Any]:
     return {"path": path, "state": "absent"}
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils import persistence_findings as findings
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils import persistence_unit as unit_files
+from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_files import is_taken
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.driver_findings import listed, ordered
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.persistence_default import plan_disabled
 from ansible_collections.gpufleet.nvidia.plugins.plugin_utils.persistence_seen import (
@@ -114,10 +115,13 @@ def _packaged_unit(plan: dict[str, Any], facts: dict[str, Any], wants: dict[str,
     target = unit_files.wanted_command(seen.packaged, wants)
     override = None if unit_files.same_command(target, seen.packaged) else target
     text = unit_files.drop_in_text(override)
+    file = {"path": unit_files.drop_in_path(wants["unit"]), "content": text, "mode": "0644"}
     if seen.drop_in != text:
-        plan["files"] = [{"path": unit_files.drop_in_path(wants["unit"]), "content": text, "mode": "0644"}]
+        plan["files"] = [file]
         what = f"with the command line {target}" if override else "that keeps it quiet on a boot without GPU"
         plan["steps"].append(f"Give {wants['unit']} a drop-in {what}")
+    elif is_taken(facts, "persistenced", file):
+        _take_back(plan, file)
     if seen.boot == "static":
         # `systemctl enable` needs an [Install] section in the unit itself; a drop-in cannot bring one.
         path = unit_files.link_path(wants["unit"])
@@ -126,7 +130,13 @@ def _packaged_unit(plan: dict[str, Any], facts: dict[str, Any], wants: dict[str,
     elif seen.boot == "disabled":
         plan["enable"] = True
         plan["steps"].append(f"Enable {wants['unit']}")
-    _run(plan, facts, seen, target, new_command=bool(plan["files"] and override))
+    _run(plan, facts, seen, target, new_command=bool(override) and seen.drop_in != text)
+
+
+def _take_back(plan: dict[str, Any], file: dict[str, Any]) -> None:
+    """A file that is right and somebody else's: the daemon goes on."""
+    plan["files"] = [file]
+    plan["steps"].append(f"Take {file['path']} back, which others have got hold of")
 
 
 def _own_unit(plan: dict[str, Any], facts: dict[str, Any], wants: dict[str, Any], seen: Seen) -> None:
@@ -135,13 +145,16 @@ def _own_unit(plan: dict[str, Any], facts: dict[str, Any], wants: dict[str, Any]
     path = f"{unit_files.FOLDER}/{wants['unit']}"
     target = unit_files.wanted_command(unit_files.own_command(daemon(facts)), wants)
     text = unit_files.own_unit_text(target)
+    file = {"path": path, "content": text, "mode": "0644"}
     if seen.text != text:
-        plan["files"] = [{"path": path, "content": text, "mode": "0644"}]
+        plan["files"] = [file]
         plan["steps"].append(f"Write {path}, because the daemon came without a unit")
+    elif is_taken(facts, "persistenced", file):
+        _take_back(plan, file)
     if seen.boot != "enabled":
         plan["enable"] = True
         plan["steps"].append(f"Enable {wants['unit']}")
-    _run(plan, facts, seen, target, new_command=bool(plan["files"]))
+    _run(plan, facts, seen, target, new_command=seen.text != text)
 
 
 def _run(plan: dict[str, Any], facts: dict[str, Any], seen: Seen, target: str, new_command: bool) -> None:
