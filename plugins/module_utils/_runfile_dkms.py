@@ -12,8 +12,9 @@ NAME = "nvidia"  # what NVIDIA's installer calls it there
 
 
 def has_sources(system, version):
-    """Whether DKMS could build the driver: the installer has left its sources."""
-    return bool(version) and NAME in dkms.sources(system, version)
+    """Whether DKMS could build the driver: its sources are where the installer left them, or where DKMS has them."""
+    at = f"{dkms.TREE}/{NAME}/{version}/source/dkms.conf"
+    return bool(version) and (NAME in dkms.sources(system, version) or system.exists(at))
 
 
 def registered(system, version, kernels):

@@ -38,7 +38,7 @@ def plan_driver(asked, before, packages, module_type, dkms=None):
         return _obtained(asked, [Step("install", says, None)])
     lacking = [kernel for kernel, row in before.kernels.items() if row is None or row[0] != asked.version]
     lost = [kernel for kernel in before.kernels if kernel not in lacking and _is_lost(before.dkms.get(kernel), dkms)]
-    if dkms and (lost or lacking) and not before.sources:
+    if dkms and not before.sources:
         says = f"Install {NAMED[asked.kind]} {asked.version} again, since the sources that DKMS builds it from are gone"
         return _obtained(asked, [Step("install", says, None)])
     steps = [Step("modules", f"Build the {asked.version} kernel modules for {kernel}", kernel) for kernel in lacking]

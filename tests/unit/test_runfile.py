@@ -234,7 +234,6 @@ def test_a_registration_without_sources_does_not_stay_in_the_way():
     del host.files[f"/usr/src/nvidia-{OLD}/dkms.conf"]
     del host.files[f"/var/lib/dkms/nvidia/{OLD}/source/dkms.conf"]
     host.links[f"/var/lib/dkms/nvidia/{OLD}/source"] = f"/usr/src/nvidia-{OLD}"
-    host.files[f"/lib/modules/{KERNEL}/updates/dkms/nvidia.ko"] = module_file(OLD, "edited")
     host.files[f"/var/lib/dkms/nvidia/{OLD}/{KERNEL}/x86_64/module/nvidia.ko"] = module_file(OLD)
     host.ran.clear()
     assert go(host, from_url(OLD, dkms=True))["changed"]
