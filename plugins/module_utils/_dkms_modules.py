@@ -53,6 +53,7 @@ def forget_archive(system, name, kernel):
     """What was put aside is the very driver that took its place: it must not come back when that is removed."""
     if system.exists(archive(name, kernel)):
         system.run(["rm", "-rf", "--one-file-system", archive(name, kernel)], timeout=60)
+        system.run(["rmdir", "--ignore-fail-on-non-empty", f"{TREE}/{name}/original_module"])
 
 
 def restore_archive(system, name, kernel):

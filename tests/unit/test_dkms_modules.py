@@ -110,6 +110,13 @@ def test_whatever_has_moved_is_seen_and_mended(move, state, fact, force):
     assert not host.exists(f"{TREE}/original_module")  # the same driver must not come back when it is removed
 
 
+def test_not_even_the_folder_stays_of_what_dkms_put_aside():
+    host = Host()
+    host.forget()
+    build(host)
+    assert ["rmdir", "--ignore-fail-on-non-empty", f"{TREE}/original_module"] in host.ran
+
+
 @pytest.mark.parametrize("move", [row[0] for row in MOVES if row[3] and row[1] is None])
 def test_a_failure_leaves_the_modules_where_they_were(move):
     host = Host(fails=True)
