@@ -112,6 +112,9 @@ def test_a_group_alone_and_a_registration_that_dkms_has_lost_are_named_and_mende
         assert guest.run("find /var/lib/dkms -name original_module").stdout == ""
         assert starts(guest) == started[name]
     FLEET.is_left_alone(*guests)
+    for guest in guests.values():
+        # The lab's kernel believes that an initramfs lacks a file of which anything, even the group, has changed since.
+        guest.check_output("update-initramfs -u")
 
 
 def test_modules_that_are_lost_or_changed_while_dkms_knows_them_are_named_and_mended(guests):
