@@ -10,6 +10,11 @@ from tests.drift.seen import is_file, kept, named, places, records, same, texts
 FLEET = Fleet("vllm_serve", ("-e", f"@{ROOT}/molecule/vllm_serve/vars/instances.yml"), "serve")
 CONFIG = "/srv/models/embed/config.json"
 STAMP, CURRENT = "/etc/vllm/gpufleet.json", "/opt/vllm/current"
+GROUPED = (
+    "/etc/vllm/llm.secrets",
+    "/etc/systemd/system/vllm@llm.service.d/50-gpufleet.conf",
+    "/etc/systemd/system/vllm@.service",
+)
 SERVERS = ("llm", "embedding", "reranker")
 # The server that nobody touches, what a new environment alone mends, and models, which are their owner's.
 SPARED = ("@llm.", "/llm.", "/opt/vllm", "/srv/models")
@@ -64,7 +69,10 @@ def test_what_moves_is_named_and_mended_and_another_server_goes_on(server):
 def test_rights_are_set_right_and_packages_come_back_beside_the_servers(server):
     before = records(server)
     processes = {name: process(server, name) for name in SERVERS}
-    move(server, "taken", "/srv/models")
+    move(server, "taken", "/srv/models", *GROUPED)
+    server.check_output(f"chgrp nogroup {' '.join(GROUPED)}")
+    inodes = f"stat --format %i {' '.join(GROUPED)}"
+    were = server.check_output(inodes)
     server.check_output(f"rm {CURRENT} && apt-get --yes remove nginx nginx-common")
     rc, report = FLEET.drift()
     assert rc != 0
@@ -73,9 +81,11 @@ def test_rights_are_set_right_and_packages_come_back_beside_the_servers(server):
     assert named(report, "package") == {("vllm_serve", "nginx")}
     assert named(report, "unit") == {("vllm_serve", "nginx.service")}
     assert f"{CURRENT} removed" in texts(report)
-    assert "/etc/vllm/llm.secrets mode 0600 → 0622, owner root:root → nobody:nogroup" in texts(report)
+    assert "/etc/vllm/reranker.secrets mode 0600 → 0622, owner root:root → nobody:nogroup" in texts(report)
+    assert "/etc/vllm/llm.secrets owner root:root → root:nogroup" in texts(report)
     FLEET.mend()
     same(server, before)
+    assert server.check_output(inodes) == were
     assert processes == {name: process(server, name) for name in processes}
     assert {unit(server, f"vllm@{name}", "NeedDaemonReload") for name in SERVERS} == {"no"}
     FLEET.is_left_alone("serve12")

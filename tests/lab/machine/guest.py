@@ -15,7 +15,10 @@ ESP_SERIAL = "5EC0B001"
 OUTER, NAMES = "10.0.2.2", "10.0.2.3"
 # A machine that gets little of the processor must not give up: neither the kernel by a panic when its timer seems not
 # to tick, nor systemd because a device or a service is late.
-COMMAND_LINE = "console=ttyS0,115200 no_timer_check quiet"
+# Linux keeps out of the highest 256 MiB, which are the firmware's and the boot loader's. QEMU remembers across a reset
+# the code that it has translated, page by page: where Linux had run code in what is the firmware's stack at the next
+# boot, each push on that stack would look through all of it, and the machine stand still for many minutes.
+COMMAND_LINE = "console=ttyS0,115200 no_timer_check mem=1792M quiet"
 LOOPBACK = re.compile(r"(?<=//)(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?=[:/\"\s]|$)")
 
 NETWORK = f"""[Match]
