@@ -10,7 +10,7 @@ from tools.steps import ROOT, Step, run_all
 # Scenarios wait for a host half of their time. More at a time would starve the machines in software emulation.
 LANES = 2
 # Those that take longest begin, so that none of them is left alone at the end.
-LONGEST = ("secure_boot", "vgpu_guest", "vllm_serve", "drift", "runfile", "vgpu_host", "nvidia_driver", "default")
+LONGEST = ("vllm_serve", "secure_boot", "vgpu_guest", "drift", "runfile", "vgpu_host", "nvidia_driver", "default")
 
 
 def scenarios() -> list[str]:
