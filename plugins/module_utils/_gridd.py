@@ -73,15 +73,17 @@ def ensure(params, system, *, apply):
     is_theirs = have is not None and is_open(rights)
     is_other = text != have and not (have is None and not (want or template))
     changed = is_other or is_theirs
-    if apply and is_theirs and not is_other and not (rights[0] & OPEN or rights[1]):
-        system.own(path, *ROOT)  # a group that may not write it: the daemon need not read it anew
+    # A group that may not write it: the file is what it was, and the daemon need not read it anew.
+    is_given_back = is_theirs and not is_other and not (rights[0] & OPEN or rights[1])
+    if apply and is_given_back:
+        system.own(path, *ROOT)
     elif changed and apply:
         system.write(path, text, rights[0] & ~OPEN if rights else 0o644)
     return {
         "changed": changed,
         "changed_keys": keys,
         "settings": after,
-        "restart_required": is_other,
+        "restart_required": changed and not is_given_back,
         "steps": [
             *(_steps(path, have, keys, after) if is_other else []),
             *([f"Let root alone write {path}"] if is_theirs else []),

@@ -114,7 +114,9 @@ settings:
   returned: success
   type: dict
 restart_required:
-  description: Whether the daemon has to be restarted to know it.
+  description:
+    - Whether the daemon has to be restarted to know it. A file that others could write is written anew, and so is newer
+      than the daemon; one of which the group alone is given back is not.
   returned: success
   type: bool
 steps:
