@@ -40,7 +40,9 @@ class Fleet:
         argv = ["ansible-playbook", "-i", str(self.inventory), f"playbooks/{name}.yml", *self.options, *options]
         plain = {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}  # Molecule asks for colours
         environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), **plain}
-        done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1800, check=False)
+        done = subprocess.run(
+            argv, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1800, check=False
+        )
         return done.returncode, done.stdout + done.stderr
 
     def drift(self) -> tuple[int, dict[str, Any]]:
