@@ -9,6 +9,7 @@ import re
 from collections import namedtuple
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _dkms_modules as modules
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _modules_aside as aside
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
 
 TREE = modules.TREE
@@ -175,19 +176,25 @@ def build(system, name, version, kernel, timeout):
     """Build and install one module for one kernel, and look at the result rather than at the exit status alone.
 
     DKMS has to be forced where it believes that all is well, and where modules of the same version are there that it
-    does not know: it would leave those, and not register them. It builds before it touches what is there.
+    does not know: it would leave those, and not register them. It may replace those and fail then: they wait aside.
 
-    :raises NvidiaError: with the decisive lines of make.log
+    :raises NvidiaError: with the decisive lines of make.log; the modules are as they were
     """
     have = state(system, name, version, kernel)
     force = have is False or (have is None and is_lost(system, version, kernel))
     fresh = force and not system.exists(modules.archive(name, kernel))
-    result = system.run(argv_install(name, version, kernel, force), timeout=timeout)
-    failed = result.rc != 0 or not state(system, name, version, kernel)
+    kept = aside.of_kernel(system, kernel) if force else []
+    try:
+        with aside.aside(system, kept):
+            result = system.run(argv_install(name, version, kernel, force), timeout=timeout)
+            if result.rc != 0 or not state(system, name, version, kernel):
+                raise NvidiaError(failure_sentence(system, name, version, kernel, result))
+    except NvidiaError:
+        if fresh and modules.archived(system, name, kernel) <= {path.rsplit("/", 1)[1] for path in kept}:
+            modules.forget_archive(system, name, kernel)
+        raise
     if fresh:
-        (modules.restore_archive if failed else modules.forget_archive)(system, name, kernel)
-    if failed:
-        raise NvidiaError(failure_sentence(system, name, version, kernel, result))
+        modules.forget_archive(system, name, kernel)
 
 
 def trial(system, folder, version, kernel, timeout):

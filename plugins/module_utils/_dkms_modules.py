@@ -50,18 +50,14 @@ def archive(name, kernel):
 
 
 def forget_archive(system, name, kernel):
-    """What was put aside is the very driver that took its place: it must not come back when that is removed."""
+    """What DKMS put aside is the very driver that took its place, or lies there again: it must not come back later."""
     if system.exists(archive(name, kernel)):
         system.run(["rm", "-rf", "--one-file-system", archive(name, kernel)], timeout=60)
         system.run(["rmdir", "--ignore-fail-on-non-empty", f"{TREE}/{name}/original_module"])
 
 
-def restore_archive(system, name, kernel):
-    """After a failure, what was put aside goes back to where it lay."""
+def archived(system, name, kernel):
+    """Names of the modules that DKMS has put there; `collisions`, a folder, where it found several of one name."""
     base = archive(name, kernel)
-    for machine in system.entries(base):
-        for file in system.entries(f"{base}/{machine}"):
-            place = (system.read(f"{base}/{machine}/{file}.origin") or "").partition("\n")[0].strip()
-            if place.startswith(f"/lib/modules/{kernel}/"):
-                system.run(["mv", "-f", f"{base}/{machine}/{file}", place], timeout=60)
-    forget_archive(system, name, kernel)
+    files = (file for machine in system.entries(base) for file in system.entries(f"{base}/{machine}"))
+    return {file for file in files if not file.endswith(".origin")}

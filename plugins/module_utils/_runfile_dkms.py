@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _dkms_build as dkms
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _modules_aside as aside
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
 
 NAME = "nvidia"  # what NVIDIA's installer calls it there
@@ -33,37 +36,25 @@ def build(system, params, version, kernel):
     dkms.build(system, NAME, version, kernel, params["timeout"])
 
 
-def clear(system, version, kernels):
-    """Readies a host for an installation that registers anew: a registration without sources can be neither used nor
-    taken out, and modules that DKMS does not know would keep it from installing its own.
+@contextmanager
+def cleared(system, version, kernels):
+    """Readies a host for an installation that registers anew, and for the block's time only should that fail.
 
-    :returns: [(path, where it waits)] of the modules, to be put back should the installation fail
+    A registration without sources can be neither used nor taken out, and modules that DKMS does not know would keep it
+    from installing its own.
+
+    :raises NvidiaError: when a module cannot be put aside: nothing is changed
     """
     if has_sources(system, version):
-        return []
-    waiting = []
-    for kernel in kernels:
-        base = f"/lib/modules/{kernel}/updates/dkms"
-        files = [name for name in system.entries(base) if name.startswith("nvidia") and ".ko" in name]
-        waiting += [(f"{base}/{name}", f"{base}/{name}.gpufleet-before") for name in files]
-    for path, place in waiting:
-        system.run(["mv", "-f", path, place], timeout=60)
-    tree = f"{dkms.TREE}/{NAME}"
-    for name in system.entries(tree):
-        if name == version or (system.link(f"{tree}/{name}") or "").split("/")[0] == version:
-            system.run(["rm", "-rf", "--one-file-system", f"{tree}/{name}"], timeout=60)
-    return waiting
-
-
-def settle(system, waiting, failed):
-    """After the installation: what waited goes, or where it failed comes back to where nothing lies now."""
-    for path, place in waiting:
-        if failed and not system.exists(path):
-            system.run(["mv", "-f", place, path], timeout=60)
-        else:
-            system.remove(place)
-    for kernel in sorted({path.split("/")[3] for path, _place in waiting}) if failed else []:
-        system.run(["depmod", kernel], timeout=300)
+        yield
+        return
+    there = [path for kernel in kernels for path in aside.of_kernel(system, kernel, ["updates/dkms"])]
+    with aside.aside(system, there, aside.MOVED):
+        tree = f"{dkms.TREE}/{NAME}"
+        for name in system.entries(tree):
+            if name == version or (system.link(f"{tree}/{name}") or "").split("/")[0] == version:
+                system.run(["rm", "-rf", "--one-file-system", f"{tree}/{name}"], timeout=60)
+        yield
 
 
 def register(system, params, version, kernels):

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import (
     _dkms_build,
     _runfile_dkms,
@@ -67,12 +69,15 @@ def install(system, params, asked, path, before, kernels):
     built = _dkms_build.observe(system)
     arguments = _runfile_options.driver(params, asked.version, named_kernel(system, kernels[0]))
     is_again = params["dkms"] and before is not None and before.version == asked.version
-    waiting = _runfile_dkms.clear(system, asked.version, kernels) if is_again else []
-    failure = run(system, ["sh", path, *arguments], params) or what_is_missing(system, asked, kernels[0])
-    _runfile_dkms.settle(system, waiting, failure)
-    if failure:
+    room = _runfile_dkms.cleared(system, asked.version, kernels) if is_again else nullcontext()
+    try:
+        with room:
+            failure = run(system, ["sh", path, *arguments], params) or what_is_missing(system, asked, kernels[0])
+            if failure:
+                raise NvidiaError(failure)
+    except NvidiaError as exc:
         said = put_back(system, params, before, built)
-        raise NvidiaError(f"{asked.name} could not be installed. {failure}\n{said}")
+        raise NvidiaError(f"{asked.name} could not be installed. {exc}\n{said}") from exc
     remember(system, params, asked, path, arguments)
     for kernel in kernels[1:]:
         build_modules(system, params, asked, path, kernel)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _dkms_build, _dkms_modules
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._driver import observe_dkms
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._module_file import MAGIC, body
-from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError, Result
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import CommandTimeout, NvidiaError, Result
 from tests.unit.fake_system import FakeSystem
 from tests.unit.test_driver import module_file
 
@@ -24,17 +24,19 @@ SIGNED = module_file(VERSION, signer="DKMS")
 class Host(FakeSystem):
     """Modules that DKMS has built, registered and installed; its program does as version 3.2 does.
 
-    :param fails: DKMS puts aside what is there, and then finds no room
+    :param fails: DKMS has taken away what is there, and then finds no room
+    :param archives: it puts that into its archive first, as 3.2 does; 3.0 on Debian writes over it
     """
 
-    def __init__(self, fails=False):
+    def __init__(self, fails=False, archives=True):
         files = {f"/usr/src/{NAME}-{VERSION}/dkms.conf": "", f"{TREE}/{VERSION}/source/dkms.conf": ""}
         files[f"{BUILT}/Module.symvers"] = "0x1\tnv\tnvidia"
         for file in ("nvidia.ko", "nvidia-modeset.ko"):
             files |= {f"{BUILT}/{file}": SIGNED, f"{INSTALLED}/{file}": SIGNED}
         super().__init__(files, {f"{TREE}/kernel-{KERNEL}-x86_64": f"{VERSION}/{KERNEL}/x86_64"})
-        self.commands = {("dkms",): self.dkms, ("rm",): self.rm, ("mv",): self.mv}
-        self.fails = fails
+        self.commands = {("dkms",): self.dkms, ("rm",): self.rm, ("mv",): self.mv, ("cp",): self.cp}
+        self.commands[("depmod",)] = ""
+        self.fails, self.archives, self.room = fails, archives, 9
 
     def forget(self):
         """Somebody has removed the registration; the modules are there still."""
@@ -49,14 +51,25 @@ class Host(FakeSystem):
         self.files[argv[-1]] = self.files.pop(argv[-2])
         return ""
 
+    def cp(self, argv):
+        if not self.room:
+            self.files[argv[-1]] = "what there was room for"
+            return Result(1, "", "No space left on device")
+        self.room -= 1
+        self.files[argv[-1]] = self.files[argv[-2]]
+        return ""
+
     def dkms(self, argv):
         there = [file for file in self.entries(INSTALLED) if ".ko" in file]
         if "--force" not in argv and there:
             return Result(6 if not self.links else 0, "", "already installed, override by specifying --force")
-        for file in there:
+        for file in there if self.archives else ():
             self.files[f"{ARCHIVE}/{file}"] = self.files.pop(f"{INSTALLED}/{file}")
             self.files[f"{ARCHIVE}/{file}.origin"] = f"{INSTALLED}/{file}\n"
         if self.fails:
+            self.files[f"{INSTALLED}/nvidia.ko"] = "half of it"
+            if self.fails == "late":
+                raise CommandTimeout(argv, 60)
             return Result(28, "", "No space left on device")
         for file in ("nvidia.ko", "nvidia-modeset.ko"):
             self.files |= {f"{BUILT}/{file}": SIGNED, f"{INSTALLED}/{file}": SIGNED}
@@ -117,14 +130,47 @@ def test_not_even_the_folder_stays_of_what_dkms_put_aside():
     assert ["rmdir", "--ignore-fail-on-non-empty", f"{TREE}/original_module"] in host.ran
 
 
-@pytest.mark.parametrize("move", [row[0] for row in MOVES if row[3] and row[1] is None])
-def test_a_failure_leaves_the_modules_where_they_were(move):
-    host = Host(fails=True)
+@pytest.mark.parametrize("fails", [True, "late"])
+@pytest.mark.parametrize("archives", [True, False])
+@pytest.mark.parametrize("move", [Host.forget, lambda host: edited(host, module_file("535.1"))])
+def test_a_failure_leaves_the_modules_where_they_were(move, archives, fails):
+    host = Host(fails, archives)
     move(host)
     before = host.installed()
-    with pytest.raises(NvidiaError, match="No space left"):
+    with pytest.raises(NvidiaError, match="did not end within" if fails == "late" else "No space left"):
         build(host)
     assert before and host.installed() == before and not host.exists(f"{TREE}/original_module")
+    assert ["depmod", KERNEL] in host.ran
+
+
+def test_what_only_dkms_has_put_aside_stays_in_its_archive():
+    host = Host(fails=True)
+    edited(host, module_file("535.1"))
+    elsewhere = f"{ARCHIVE}/nvidia-peermem.ko"  # it looks through all of /lib/modules/KERNEL
+    dkms, host.commands[("dkms",)] = host.dkms, lambda argv: (host.files.update({elsewhere: SIGNED}), dkms(argv))[1]
+    with pytest.raises(NvidiaError, match="No space left"):
+        build(host)
+    assert host.exists(elsewhere)
+
+
+@pytest.mark.parametrize("room", [0, 1])
+def test_without_room_for_the_copies_nothing_begins(room):
+    host = Host()
+    host.forget()
+    host.room, before = room, dict(host.files)
+    with pytest.raises(NvidiaError, match=r"could not be put aside .* Nothing was changed"):
+        build(host)
+    assert host.files == before and not [argv for argv in host.ran if argv[0] == "dkms"]
+
+
+def test_a_module_that_cannot_come_back_is_named():
+    host = Host(fails=True)
+    host.forget()
+    host.commands[("mv",)] = Result(1, "", "Read-only file system")
+    waits = f"{INSTALLED}/nvidia-ko.gpufleet-before"
+    with pytest.raises(NvidiaError, match=f"{INSTALLED}/nvidia.ko is {waits} now: move it back"):
+        build(host)
+    assert host.files[waits] == SIGNED
 
 
 def test_what_dkms_had_put_aside_before_stays_there():
