@@ -45,7 +45,8 @@ def aside(system, paths, verb=COPIED):
 
 
 def _keep(system, paths, verb):
-    kept = []
+    """Those of the paths that wait aside: all of them."""
+    kept: list = []
     for path in paths:
         done = system.run([*verb, path, place(path)], timeout=120)
         if done.rc != 0:

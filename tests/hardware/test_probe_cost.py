@@ -30,6 +30,7 @@ PROGRAM = """
 import ctypes, json, os, resource, time
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _mok  # imported late, and only under Secure Boot
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._facts import probe
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import ModuleSystem
 from ansible_collections.gpufleet.nvidia.plugins.modules.gpu_facts import ARGUMENT_SPEC

@@ -294,10 +294,12 @@ def test_a_driver_that_dkms_has_lost_while_its_modules_are_there_is_registered_a
     for path in [path for path in host.files if path.startswith("/var/lib/dkms")]:
         del host.files[path]
     host.links.clear()
+    host.commands[("cp",)] = lambda argv: host.files.update({argv[-1]: host.files[argv[-2]]}) or ""
     predicted = _packages.ensure(want(), host, apply=False)
     assert predicted["steps"] == [f"Build the 535.216.01 kernel modules for {KERNEL}"]
     assert _packages.ensure(want(), host, apply=True)["steps"] == predicted["steps"]
     assert ["dkms", "install", "-m", "nvidia-current", "-v", "535.216.01", "-k", KERNEL, "--force"] in host.ran
+    assert not [path for path in host.files if "gpufleet-before" in path]
     assert not _packages.ensure(want(), host, apply=True)["changed"]
 
 
