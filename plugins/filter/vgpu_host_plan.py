@@ -104,8 +104,11 @@ _value:
       description: Files for modprobe.
       type: list
       elements: dict
+    iommu_declared:
+      description: Whether the IOMMU shall be in the kernel's command line, where the kernel needs to be told.
+      type: bool
     iommu:
-      description: Whether the IOMMU is to be switched on in the kernel's command line.
+      description: Whether the IOMMU is to be switched on there, because none is in use.
       type: bool
     services:
       description: The manager's units that are there.

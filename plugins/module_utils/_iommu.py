@@ -8,19 +8,28 @@ from __future__ import annotations
 import re
 from collections import namedtuple
 
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._grub import CONFIGURATIONS
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
 
 # What the kernel is told by the processor's maker. AMD's IOMMU is on wherever the firmware has it on.
 WORDS = {"intel": ["intel_iommu=on", "iommu=pt"], "amd": ["amd_iommu=on", "iommu=pt"]}
 MAKERS = {"GenuineIntel": "intel", "AuthenticAMD": "amd", "HygonGenuine": "amd"}
 MAKER = re.compile(r"^vendor_id\s*:\s*(\S+)", re.M)
-DROP_IN = "/etc/default/grub.d/gpufleet-iommu.cfg"
+NAMES = ("intel_iommu", "amd_iommu", "iommu")
+SETTINGS, DROP_INS = "/etc/default/grub", "/etc/default/grub.d"
+DROP_IN = f"{DROP_INS}/gpufleet-iommu.cfg"
+SET = re.compile(r"^\s*(?:export\s+)?GRUB_CMDLINE_LINUX(?:_DEFAULT)?\s*=(.*)$", re.M)
+# What GRUB has made of them; other systems' kernels have sections of their own.
+SECTION = re.compile(r"^### BEGIN /etc/grub\.d/10_linux ###$(.*?)^### END ", re.M | re.S)
+LINE = re.compile(r"^\s*linux\S*\s+(.*)$", re.M)
+RESCUE = {"single", "recovery"}
 PLAIN = "/etc/kernel/cmdline"  # systemd-boot's, such as Proxmox VE's on ZFS
 PATIENCE = 300
 
 # cpu: intel, amd or None; works: whether an IOMMU is in use; running: words of the command line
-# loader: grub | grubby | proxmox | None; written: whether the next boot's command line has the words; text: of PLAIN
-Iommu = namedtuple("Iommu", "cpu works running loader written text")
+# loader: grub | grubby | proxmox | None; written: whether every command line of the next boot has the words
+# ours: whether there is something of this module's to be taken away
+Iommu = namedtuple("Iommu", "cpu works running loader written ours")
 
 
 def maker(text):
@@ -45,10 +54,38 @@ def drop_in(words):
     )
 
 
+def coming(system):
+    """[[word]]: the command lines that kernels of this system get at the next boot; [] where nobody can tell.
+
+    GRUB's entries for a rescue are not among them: they get GRUB_CMDLINE_LINUX alone.
+    """
+    if loader(system) == "proxmox":
+        return [system.read(PLAIN).split()]
+    text = next(filter(None, map(system.read, CONFIGURATIONS)), "")
+    section = SECTION.search(text)
+    lines = [line.split() for line in LINE.findall(section[1] if section else text)]
+    return [words for words in lines if not RESCUE & set(words)]
+
+
+def next_boot(system):
+    """The words about an IOMMU that every kernel of this system gets at the next boot; None where nobody can tell."""
+    lines = coming(system)
+    shared = [word for word in lines[0] if all(word in line for line in lines)] if lines else []
+    return [word for word in shared if word.partition("=")[0] in NAMES] if lines else None
+
+
+def declared(system):
+    """The words that GRUB's settings ask for."""
+    names = [f"{DROP_INS}/{name}" for name in system.entries(DROP_INS) if name.endswith(".cfg")]
+    texts = [system.read(path) or "" for path in (SETTINGS, *names)]
+    return {word for text in texts for value in SET.findall(text) for word in re.split(r"[\s\"']+", value)}
+
+
 def is_written(system, way, words):
-    """Whether the command line of the next boot has the words."""
+    """Whether the command lines of the next boot have the words, and those of kernels to come would have them."""
     if way == "grub":
-        return system.read(DROP_IN) == drop_in(words)
+        as_ours = system.read(DROP_IN) in (None, drop_in(words))
+        return as_ours and set(words) <= declared(system) and all(set(words) <= set(line) for line in coming(system))
     if way == "proxmox":
         return set(words) <= set((system.read(PLAIN) or "").split())
     if way == "grubby":
@@ -60,13 +97,14 @@ def is_written(system, way, words):
 
 def observe(system):
     cpu, way = maker(system.read("/proc/cpuinfo")), loader(system)
+    written = is_written(system, way, WORDS.get(cpu, []))
     return Iommu(
         cpu,
         bool(system.entries("/sys/class/iommu")),
         (system.read("/proc/cmdline") or "").split(),
         way,
-        is_written(system, way, WORDS.get(cpu, [])),
-        (system.read(PLAIN) or "").strip() if way == "proxmox" else None,
+        written,
+        system.exists(DROP_IN) if way == "grub" else written,
     )
 
 
@@ -76,12 +114,14 @@ def plan(state, iommu):
     :raises NvidiaError: where it cannot be switched on from here
     """
     if state == "absent":
-        return ["Take the IOMMU out of the kernel's command line"] if iommu.written else []
+        return ["Take the IOMMU out of the kernel's command line"] if iommu.ours else []
+    words = WORDS.get(iommu.cpu, [])
     if iommu.works:
-        return []
+        had = bool(words) and set(words) <= set(iommu.running)
+        says = f"Add {' '.join(words)} to the kernel's command line again, which would lack it at the next boot"
+        return [says] if had and iommu.loader and not iommu.written else []
     if iommu.cpu is None:
         raise NvidiaError("The processor is neither Intel's nor AMD's: how its IOMMU is switched on is not known here.")
-    words = WORDS[iommu.cpu]
     if set(words) <= set(iommu.running):
         name = "VT-d" if iommu.cpu == "intel" else "AMD-Vi (IOMMU)"
         raise NvidiaError(
@@ -103,21 +143,38 @@ def command(system, *argv):
         raise NvidiaError(f"{' '.join(argv)} failed: {words}. The command line of the next boot may lack the IOMMU.")
 
 
+def replace(system, path, text, *argv):
+    """Has a file hold a text, or be gone for None, and the boot loader read it.
+
+    :raises NvidiaError: when the boot loader's program fails; the file is as it was
+    """
+    before = system.read(path)
+    _put(system, path, text)
+    try:
+        command(system, *argv)
+    except NvidiaError as exc:
+        _put(system, path, before)
+        raise NvidiaError(f"{exc} {path} is as it was.") from exc
+
+
+def _put(system, path, text):
+    if text is None:
+        system.remove(path)
+    else:
+        system.write(path, text)
+
+
 def carry_out(system, state, iommu):
     words = WORDS.get(iommu.cpu, [])
     if iommu.loader == "grub":
-        if state == "absent":
-            system.remove(DROP_IN)
-        else:
-            system.write(DROP_IN, drop_in(words))
-        command(system, "update-grub")
+        replace(system, DROP_IN, None if state == "absent" else drop_in(words), "update-grub")
     elif iommu.loader == "grubby":
         option = "--remove-args" if state == "absent" else "--args"
         command(system, "grubby", "--update-kernel=ALL", f"{option}={' '.join(words)}")
     else:
-        kept = [word for word in iommu.text.split() if word not in words]
-        system.write(PLAIN, " ".join(kept if state == "absent" else [*kept, *words]) + "\n")
-        command(system, "proxmox-boot-tool", "refresh")
+        kept = [word for word in (system.read(PLAIN) or "").split() if word not in words]
+        text = " ".join(kept if state == "absent" else [*kept, *words]) + "\n"
+        replace(system, PLAIN, text, "proxmox-boot-tool", "refresh")
 
 
 def ensure(params, system, *, apply):
@@ -132,5 +189,6 @@ def ensure(params, system, *, apply):
         "steps": steps,
         "works": before.works,
         "reboot_required": written and not before.works,
+        "files": [DROP_IN] if system.exists(DROP_IN) else [],
         "diff": {"before": {"command_line": before.written}, "after": {"command_line": written}},
     }

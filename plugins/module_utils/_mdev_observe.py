@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.gpufleet.nvidia.plugins.module_utils import _iommu
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _mdev_cards as cards
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _mdev_holders as holders
 from ansible_collections.gpufleet.nvidia.plugins.module_utils import _mdev_mdevctl as mdevctl
@@ -15,18 +16,21 @@ from ansible_collections.gpufleet.nvidia.plugins.module_utils._mdev_state import
 
 UNITS = ("nvidia-vgpud.service", "nvidia-vgpu-mgr.service")
 PROPERTIES = "Id,LoadState,UnitFileState,ActiveState,SubState,Result"
-IOMMU_WORDS = ("intel_iommu", "amd_iommu", "iommu")
 PROXMOX = "/usr/bin/qm"
 MANAGER = ("/usr/bin/nvidia-vgpu-mgr", "/usr/bin/nvidia-vgpud")
 
 
 def iommu(system):
-    """``{enabled, groups, command_line}``; mediated devices have groups without any IOMMU, so groups prove nothing."""
+    """``{enabled, groups, command_line, next_boot}``; see RETURN of mdev_facts.
+
+    Mediated devices have groups without any IOMMU, so groups prove nothing.
+    """
     words = (system.read("/proc/cmdline") or "").split()
     return {
         "enabled": bool(system.entries("/sys/class/iommu")),
         "groups": len(system.entries("/sys/kernel/iommu_groups")),
-        "command_line": [word for word in words if word.partition("=")[0] in IOMMU_WORDS],
+        "command_line": [word for word in words if word.partition("=")[0] in _iommu.NAMES],
+        "next_boot": _iommu.next_boot(system),
     }
 
 

@@ -14,7 +14,8 @@ author: gpufleet.nvidia contributors (@gpufleet)
 description:
   - Where the kernel does not use an IOMMU, adds to its command line what switches it on, C(intel_iommu=on) or
     C(amd_iommu=on) and C(iommu=pt). It counts from the next boot; the module does not reboot.
-  - Where an IOMMU is in use nothing is done, whoever switched it on.
+  - Where an IOMMU is in use nothing is done, whoever switched it on, unless the kernel was started with these words and
+    the next boot would lack them; then they are added again.
   - Writes a file in C(/etc/default/grub.d) and calls C(update-grub), or calls C(grubby), or changes
     C(/etc/kernel/cmdline) and calls C(proxmox-boot-tool), by what the host has.
 options:
@@ -52,6 +53,12 @@ works:
   description: Whether the running kernel uses an IOMMU.
   returned: success
   type: bool
+files:
+  description: Files of this module's own on the host.
+  returned: success
+  type: list
+  elements: path
+  sample: [/etc/default/grub.d/gpufleet-iommu.cfg]
 reboot_required:
   description: Whether the command line waits for a reboot.
   returned: success

@@ -97,7 +97,9 @@ ansible_facts:
               type: dict
               returned: always
             iommu:
-              description: Whether the kernel uses one (C(enabled)), its C(groups), and words of the C(command_line).
+              description:
+                - Whether the kernel uses one (C(enabled)), its C(groups), words of the C(command_line), and those that
+                  every kernel gets at the C(next_boot), V(null) where the boot loader's files do not tell.
               type: dict
               returned: always
             proxmox:

@@ -68,7 +68,8 @@ def vgpu_host_plan(
     wants = {**wants, "platform": plan["platform"]}
     if wants["state"] == "present" and not plan["idle"]:
         _manager(plan, facts, wants, catalogue)
-        plan["iommu"] = bool(wants["iommu_enabled"]) and _has_gpu(facts) and not iommu_works(facts)
+        plan["iommu_declared"] = bool(wants["iommu_enabled"]) and _has_gpu(facts)
+        plan["iommu"] = plan["iommu_declared"] and not iommu_works(facts)
         plan["findings"] += host_findings(facts, wants, plan, catalogue)
         _devices(plan, facts, wants, host, program or {})
     elif wants["state"] == "absent":
@@ -117,6 +118,7 @@ def _outline(facts: dict[str, Any], wants: dict[str, Any]) -> dict[str, Any]:
         "remove_packages": [],
         "remove_runfile": False,
         "module_files": [],
+        "iommu_declared": False,
         "iommu": False,
         "ready": False,
         "cards": [],

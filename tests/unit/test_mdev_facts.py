@@ -139,7 +139,8 @@ def test_the_manager_s_services_and_the_iommu():
         "nvidia-vgpud.service": {"present": True, "enabled": True, "active": True, "sub": "dead"},
         "nvidia-vgpu-mgr.service": {"present": True, "enabled": False, "active": True, "sub": "running"},
     }
-    assert facts["iommu"] == {"enabled": False, "groups": 0, "command_line": ["intel_iommu=on", "iommu=pt"]}
+    words = ["intel_iommu=on", "iommu=pt"]
+    assert facts["iommu"] == {"enabled": False, "groups": 0, "command_line": words, "next_boot": None}
     machine.links["/sys/class/iommu/dmar0"] = "../../devices/virtual/iommu/dmar0"
     assert observe(machine)["iommu"]["enabled"] is True
 

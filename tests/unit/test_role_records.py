@@ -277,3 +277,12 @@ def test_whatever_moves_the_role_stands_in_its_record(told, role):
             if after != before and not is_kept(told[role, True], path, base):
                 hidden.append((path, value, other))
     assert not hidden, "\n".join(map(str, hidden))
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_the_iommu_is_kept_where_a_vgpu_host_declares_it(asked):
+    drop_in = "/etc/default/grub.d/gpufleet-iommu.cfg"
+    told = {"vgpu_host_iommu_enabled": asked, **({"__vgpu_host_iommu": {"files": [drop_in]}} if asked else {})}
+    (kept,) = templated([{"role": "vgpu_host", "facts": facts(), "declared": {**DECLARED, **told}}])
+    assert (drop_in in kept["files"]) is asked
+    assert ("mdev.iommu.next_boot" in kept["facts"]) is asked

@@ -20,13 +20,25 @@ class Host(FakeSystem):
         if works:
             self.files["/sys/class/iommu/dmar0/x"] = ""
         if way == "grub":
-            self.commands[("update-grub",)] = ""
+            self.files[_iommu.SETTINGS] = 'GRUB_DEFAULT=0\nGRUB_CMDLINE_LINUX_DEFAULT="quiet"\nGRUB_CMDLINE_LINUX=""\n'
+            self.commands[("update-grub",)] = self.update_grub
+            self.update_grub([])
         if way == "grubby":
             self.commands[("grubby",)] = self.grubby
         if way == "proxmox":
             self.files[_iommu.PLAIN] = "root=ZFS=rpool/ROOT/pve-1 boot=zfs\n"
             self.commands[("proxmox-boot-tool", "refresh")] = ""
         self._which |= {argv[0] for argv in self.commands}
+
+    def update_grub(self, argv):
+        """Two kernels, and what os-prober has found."""
+        words = " ".join(sorted(_iommu.declared(self)))
+        line = "\tlinux\t/boot/vmlinuz-6.{} root=UUID=1 ro {}\n"
+        kernels = "".join(line.format(number, words) + line.format(number, "single") for number in (1, 12))
+        here = f"### BEGIN /etc/grub.d/10_linux ###\n{kernels}### END /etc/grub.d/10_linux ###\n"
+        other = "### BEGIN /etc/grub.d/30_os-prober ###\n\tlinux /boot/vmlinuz-5.10 root=UUID=2 ro\n### END /x ###\n"
+        self.files["/boot/grub/grub.cfg"] = here + other
+        return ""
 
     def grubby(self, argv):
         for word in argv:
@@ -69,6 +81,56 @@ def test_an_iommu_that_works_is_left_alone():
     assert system.ran == []
 
 
+def removed(host):
+    del host.files[_iommu.DROP_IN]
+
+
+def edited(host):
+    host.files[_iommu.DROP_IN] += 'GRUB_CMDLINE_LINUX=""\n'
+
+
+def overtaken(host):
+    host.files["/boot/grub/grub.cfg"] = host.files["/boot/grub/grub.cfg"].replace("iommu", "was", 1)
+
+
+@pytest.mark.parametrize("works", [True, False])
+@pytest.mark.parametrize("move", [removed, edited, overtaken])
+def test_what_the_next_boot_would_lack_is_added_again(move, works):
+    host = Host()
+    words = {"/proc/cmdline": "BOOT_IMAGE=/vmlinuz intel_iommu=on iommu=pt\n", "/sys/class/iommu/dmar0/x": ""}
+    ensure(host)
+    if works:
+        host.files |= words
+    files = dict(host.files)
+    assert not ensure(host)["changed"] and _iommu.next_boot(host) == ["intel_iommu=on", "iommu=pt"]
+    move(host)
+    assert ensure(host)["changed"] and host.files == files and not ensure(host)["changed"]
+    move(host)
+    host.update_grub([])
+    assert _iommu.next_boot(host) == ([] if move is removed else ["intel_iommu=on", "iommu=pt"])
+
+
+def test_what_somebody_has_written_elsewhere_is_enough_and_stays():
+    host = Host(running="intel_iommu=on iommu=pt", works=True)
+    host.files[_iommu.SETTINGS] = "GRUB_CMDLINE_LINUX_DEFAULT='intel_iommu=on iommu=pt'\n"
+    host.update_grub([])
+    for state in ("enabled", "absent"):
+        assert not ensure(host, state)["changed"]
+    assert ensure(host)["files"] == []
+
+
+def test_a_drop_in_that_was_edited_is_taken_away_too():
+    host = Host()
+    assert ensure(host)["files"] == [_iommu.DROP_IN]
+    edited(host)
+    assert ensure(host, "absent")["changed"] and not host.exists(_iommu.DROP_IN)
+
+
+def test_where_nobody_can_tell_the_next_boot_nothing_is_told():
+    assert _iommu.next_boot(Host("grubby")) is None
+    assert _iommu.next_boot(Host("proxmox")) == []
+
+
 @pytest.mark.parametrize(
     ("system", "words"),
     [
@@ -84,8 +146,12 @@ def test_what_cannot_be_switched_on_from_here_is_said(system, words):
     assert system.wrote == {}
 
 
-def test_a_boot_loader_that_fails_is_told():
-    system = Host()
-    system.commands[("update-grub",)] = Result(1, "", "grub-probe: error: cannot find a device")
-    with pytest.raises(NvidiaError, match="cannot find a device"):
-        ensure(system)
+@pytest.mark.parametrize(("way", "program"), [("grub", "update-grub"), ("proxmox", "proxmox-boot-tool")])
+def test_a_boot_loader_that_fails_leaves_its_settings_as_they_were(way, program):
+    system = Host(way)
+    system.commands = {argv: Result(1, "", "grub-probe: error: cannot find a device") for argv in system.commands}
+    before = dict(system.files)
+    for _again in range(2):  # nor is it taken for done afterwards
+        with pytest.raises(NvidiaError, match=rf"{program}.*cannot find a device.*is as it was"):
+            ensure(system)
+    assert system.files == before
