@@ -68,7 +68,7 @@ def vgpu_host_plan(
     wants = {**wants, "platform": plan["platform"]}
     if wants["state"] == "present" and not plan["idle"]:
         _manager(plan, facts, wants, catalogue)
-        plan["iommu_declared"] = bool(wants["iommu_enabled"]) and _has_gpu(facts)
+        plan["iommu_declared"] = bool(wants["iommu_enabled"]) and _can_be_cut(facts)
         plan["iommu"] = plan["iommu_declared"] and not iommu_works(facts)
         plan["findings"] += host_findings(facts, wants, plan, catalogue)
         _devices(plan, facts, wants, host, program or {})
@@ -80,6 +80,11 @@ def vgpu_host_plan(
 
 def _has_gpu(facts: dict[str, Any]) -> bool:
     return any(row.get("kind") == "gpu" for row in facts.get("pci") or [])
+
+
+def _can_be_cut(facts: dict[str, Any]) -> bool:
+    """Whether something is there that virtual GPUs can be made of, or could be once its driver runs."""
+    return _has_gpu(facts) or bool((facts.get("mdev") or {}).get("cards"))
 
 
 def is_idle(wants: dict[str, Any]) -> bool:

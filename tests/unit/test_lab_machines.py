@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.lab import host, image, inventory, keys, mirror, needs, process, record
 from tests.lab.console import LabError
-from tests.lab.machine import disk, emulator, glue, guest
+from tests.lab.machine import boot_menu, disk, emulator, glue, guest
 from tests.lab.machine.kinds import MACHINES, SECURE_BOOT
 from tests.lab.record import Record, Wanted
 
@@ -152,8 +152,8 @@ def test_no_file_of_the_guest_replaces_a_link_of_merged_usr() -> None:
 
 
 def test_the_firmware_grub_and_fstab_name_the_same_file_systems() -> None:
-    for text in (guest.MENU, guest.FSTAB, guest.FIRST_MENU):
-        assert guest.ROOT_UUID in text
+    for text in (boot_menu.files()["boot/grub/grub.cfg"], guest.FSTAB, guest.FIRST_MENU):
+        assert boot_menu.ROOT_UUID in text
     assert f"UUID={guest.ESP_SERIAL[:4]}-{guest.ESP_SERIAL[4:]} /boot/efi" in guest.FSTAB
 
 

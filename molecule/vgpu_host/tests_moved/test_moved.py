@@ -9,6 +9,7 @@ FLEET = Fleet("vgpu_host")
 UNIT = "gpufleet-vgpu-restore.service"
 PROGRAM = "/usr/local/lib/gpufleet/vgpu-restore/machine.py"
 SHARED = "/usr/local/lib/gpufleet/vgpu-restore/vgpu_cards.py"
+DROP_IN = "/etc/default/grub.d/gpufleet-iommu.cfg"
 BUS, CARD = "/sys/bus/mdev/devices", "/sys/class/mdev_bus/mtty/mdev_supported_types"
 FOREIGN = "f0000000-6f0e-4a53-9c3e-1d5a5d6c0099"
 DEVICES = "mdev.devices.*."
@@ -27,6 +28,8 @@ def test_all_that_moves_is_named_and_mended_and_the_rest_is_left(host):
         f"chgrp nogroup {SHARED}",
         f"chown nobody:nogroup {PROGRAM}",
         f"chmod a+w {PROGRAM}",
+        f"rm {DROP_IN}",
+        "update-grub",
         f"mdevctl stop --uuid {gone}",
         f"mdevctl undefine --uuid {forgotten}",
         f"echo 1 > {BUS}/{changed}/remove",
@@ -43,6 +46,7 @@ def test_all_that_moves_is_named_and_mended_and_the_rest_is_left(host):
     assert named(report, "fact") == kept(before, "facts")
     for words in (
         f"{UNIT.removesuffix('.service')} stopped, disabled",
+        f"{DROP_IN} removed",
         f"{PROGRAM} mode 0644 → 0666, owner ",
         f"{SHARED} owner root:root → root:nogroup",
     ):

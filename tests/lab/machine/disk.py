@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.lab import image
 from tests.lab.console import run, step
-from tests.lab.machine import guest
+from tests.lab.machine import boot_menu, guest
 from tests.lab.machine.kinds import MACHINES, Kind
 from tests.lab.places import IMAGES, PACKAGES
 
@@ -56,7 +56,7 @@ def build(wanted: image.Recipe, kind: Kind, base: Path, folder: Path, log: Path)
     environment = {
         "COMPONENTS": kind.components,
         "PACKAGES": " ".join([*BOOT, *TOOLS, *kind.packages]),
-        "ROOT_UUID": guest.ROOT_UUID,
+        "ROOT_UUID": boot_menu.ROOT_UUID,
         "ESP_SERIAL": guest.ESP_SERIAL,
         "DISK": DISK,
     }

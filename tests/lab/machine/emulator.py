@@ -51,7 +51,7 @@ def command(name: str, kind: Kind, home: Path, address: str) -> list[str]:
         "qemu-system-x86_64",
         *("-name", name, "-nodefaults", "-no-user-config", "-display", "none"),
         *kind.qemu,
-        *("-accel", f"tcg,thread=multi,tb-size={TRANSLATED_MIB}", "-cpu", CPU),
+        *("-accel", f"tcg,thread=multi,tb-size={TRANSLATED_MIB}", "-cpu", f"{CPU},vendor={kind.maker}"),
         *("-smp", str(CORES), "-m", str(MEMORY_MIB)),
         *drive("if=pflash", "unit=0", "format=raw", "readonly=on", f"file={kind.code}"),
         *drive("if=pflash", "unit=1", "format=raw", f"file={variables(home)}"),

@@ -7,18 +7,13 @@ import re
 import tarfile
 from pathlib import Path
 
+from tests.lab.machine import boot_menu
+from tests.lab.machine.boot_menu import ROOT_UUID
 from tests.lab.machine.kinds import Kind
 
-ROOT_UUID = "6a1f3c0e-51b7-4c2e-9d43-0c1ab5ec0001"
 ESP_SERIAL = "5EC0B001"
 # QEMU's user network: the machine that runs QEMU answers at .2, its name service at .3.
 OUTER, NAMES = "10.0.2.2", "10.0.2.3"
-# A machine that gets little of the processor must not give up: neither the kernel by a panic when its timer seems not
-# to tick, nor systemd because a device or a service is late.
-# Linux keeps out of the highest 256 MiB, which are the firmware's and the boot loader's. QEMU remembers across a reset
-# the code that it has translated, page by page: where Linux had run code in what is the firmware's stack at the next
-# boot, each push on that stack would look through all of it, and the machine stand still for many minutes.
-COMMAND_LINE = "console=ttyS0,115200 no_timer_check mem=1792M quiet"
 LOOPBACK = re.compile(r"(?<=//)(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?=[:/\"\s]|$)")
 
 NETWORK = f"""[Match]
@@ -46,21 +41,6 @@ ExecStart=hostname --file /etc/hostname
 FSTAB = f"""UUID={ROOT_UUID} / ext4 errors=remount-ro 0 1
 UUID={ESP_SERIAL[:4]}-{ESP_SERIAL[4:]} /boot/efi vfat umask=0077,nofail 0 1
 """
-# Debian's own two links point to the newest installed kernel, so a new kernel is booted without a word from here.
-# update-grub inside the host replaces this file with the usual one.
-MENU = f"""set timeout=0
-menuentry 'Debian GNU/Linux' {{
-    search --no-floppy --fs-uuid --set=root {ROOT_UUID}
-    linux /vmlinuz root=UUID={ROOT_UUID} ro {COMMAND_LINE}
-    initrd /initrd.img
-}}
-"""
-GRUB_DEFAULTS = f"""GRUB_TIMEOUT=0
-GRUB_DISTRIBUTOR=Debian
-GRUB_TERMINAL=console
-GRUB_CMDLINE_LINUX_DEFAULT="quiet"
-GRUB_CMDLINE_LINUX="{COMMAND_LINE.removesuffix(" quiet")}"
-"""
 # For this one machine alone, as the installer offers it: an initramfs with every driver takes minutes in emulation.
 INITRAMFS = {
     "etc/initramfs-tools/conf.d/lab": "MODULES=list\nBUSYBOX=n\nCOMPRESSLEVEL=1\nRESUME=none\n",
@@ -72,12 +52,11 @@ DefaultDeviceTimeoutSec=10min
 """
 FILES = {
     **INITRAMFS,
-    "etc/default/grub": GRUB_DEFAULTS,
+    **boot_menu.files(),
     "etc/fstab": FSTAB,
     "etc/systemd/network/80-lab.network": NETWORK,
     "etc/systemd/system.conf.d/lab.conf": PATIENCE,
     "etc/systemd/system/lab-host.service": UNIT,
-    "boot/grub/grub.cfg": MENU,
 }
 # The one that the signed GRUB looks for on the EFI system partition.
 FIRST_MENU = f"search.fs_uuid {ROOT_UUID} root\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n"
