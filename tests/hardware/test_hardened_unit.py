@@ -1,8 +1,7 @@
 """The unit's hardening on a machine with a real GPU: CUDA computes and compiles under it. Computes only.
 
 `python3 -m pytest tests/hardware/test_hardened_unit.py` as root where this Python has torch. There is no systemd in it:
-what the unit's own lines ask of the kernel is done with unshare, mount and setpriv. The two lines that are filters of
-system calls (RestrictSUIDSGID, LockPersonality) have no such twin and are not tried.
+what the unit's own lines ask of the kernel is done with unshare, mount and setpriv, and by system_call_filters.py.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ pytestmark = [
 ]
 NOBODY = 65534
 FILTERS = ("RestrictSUIDSGID", "LockPersonality")
+FILTERING = Path(__file__).with_name("system_call_filters.py")
 
 
 def read_only(path: str) -> list[str]:
@@ -64,6 +64,24 @@ for path in ("/etc/gpufleet-test", "/usr/gpufleet-test", "/proc/sys/kernel/hostn
     except OSError as exc:
         print("refused", path, exc.strerror)
 """
+FILTERED = """
+import ctypes, os
+open("file", "w").close()
+def tried(name, *arguments):
+    try:
+        getattr(os, name)(*arguments)
+        print("done", name)
+    except OSError as exc:
+        print("refused", name, exc.strerror)
+tried("chmod", "file", 0o4755)
+tried("chmod", "file", 0o755)
+tried("mkdir", "folder", 0o2755)
+tried("mkdir", "folder", 0o755)
+tried("open", "other", os.O_CREAT | os.O_WRONLY, 0o6755)
+tried("open", "other", os.O_CREAT | os.O_WRONLY, 0o755)
+libc = ctypes.CDLL(None)
+print("personality", libc.personality(0x0040000), libc.personality(0xFFFFFFFF))
+"""
 PRIVILEGES = 'print([line for line in open("/proc/self/status") if line.startswith("NoNewPrivs")])'
 
 
@@ -89,16 +107,18 @@ def run(tmp_path):
 
     def inside(program: str, is_root: bool = False) -> str:
         home, cache = "/run/gpufleet-test/home", "/run/gpufleet-test/cache"
+        shutil.copy(FILTERING, folders[0])
         source = folders[0] / "program.py"
         source.write_text(program, encoding="utf-8")
         source.chmod(0o644)
         rights = "--no-new-privs" if lines["NoNewPrivileges"] == "yes" else ""
         user = "" if is_root else f"setpriv --reuid {NOBODY} --regid {NOBODY} --clear-groups {rights}"
+        filters = f"{sys.executable} {home}/{FILTERING.name} {' '.join(FILTERS)} --"
         caches = f"XDG_CACHE_HOME={cache} TRITON_CACHE_DIR={cache}/triton TORCHINDUCTOR_CACHE_DIR={cache}/inductor"
         steps_and_run = [
             *steps,
             f"cd {home}",
-            f"exec {user} env HOME={home} {caches} {sys.executable} {home}/program.py",
+            f"exec {user} {filters} env HOME={home} {caches} {sys.executable} {home}/program.py",
         ]
         script = "set -e\n" + "\n".join(steps_and_run) + "\n"
         done = subprocess.run(
@@ -129,6 +149,13 @@ def test_it_does_restrict(run):
     assert "written" not in said
     assert said.count("Read-only file system") == 3
     assert r"NoNewPrivs:\t1" in run(PRIVILEGES)
+
+
+def test_it_does_filter_system_calls(run):
+    said = run(FILTERED).splitlines()
+    for name in ("chmod", "mkdir", "open"):
+        assert [line for line in said if name in line] == [f"refused {name} Operation not permitted", f"done {name}"]
+    assert said[-1] == "personality -1 0"
 
 
 def test_device_files_are_there_for_everybody():
