@@ -67,11 +67,16 @@ def coming(system):
     return [words for words in lines if not RESCUE & set(words)]
 
 
+def about(words):
+    """Those of a command line's words that are about an IOMMU."""
+    return [word for word in words if word.partition("=")[0] in NAMES]
+
+
 def next_boot(system):
     """The words about an IOMMU that every kernel of this system gets at the next boot; None where nobody can tell."""
     lines = coming(system)
     shared = [word for word in lines[0] if all(word in line for line in lines)] if lines else []
-    return [word for word in shared if word.partition("=")[0] in NAMES] if lines else None
+    return about(shared) if lines else None
 
 
 def declared(system):
@@ -140,7 +145,10 @@ def command(system, *argv):
     told = system.run(list(argv), timeout=PATIENCE)
     if told.rc:
         words = (told.err.strip() or told.out.strip() or f"it ended with {told.rc}").splitlines()[-1]
-        raise NvidiaError(f"{' '.join(argv)} failed: {words}. The command line of the next boot may lack the IOMMU.")
+        raise NvidiaError(
+            f"{' '.join(argv)} failed: {words}. Mend that and run again; until then the"
+            " command line of the next boot may lack the IOMMU."
+        )
 
 
 def replace(system, path, text, *argv):
@@ -148,20 +156,20 @@ def replace(system, path, text, *argv):
 
     :raises NvidiaError: when the boot loader's program fails; the file is as it was
     """
-    before = system.read(path)
-    _put(system, path, text)
+    before, mode = system.read(path), (system.stat(path) or [0o644])[0]
+    _put(system, path, text, mode)
     try:
         command(system, *argv)
     except NvidiaError as exc:
-        _put(system, path, before)
+        _put(system, path, before, mode)
         raise NvidiaError(f"{exc} {path} is as it was.") from exc
 
 
-def _put(system, path, text):
+def _put(system, path, text, mode):
     if text is None:
         system.remove(path)
     else:
-        system.write(path, text)
+        system.write(path, text, mode)
 
 
 def carry_out(system, state, iommu):

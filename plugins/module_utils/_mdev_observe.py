@@ -29,7 +29,7 @@ def iommu(system):
     return {
         "enabled": bool(system.entries("/sys/class/iommu")),
         "groups": len(system.entries("/sys/kernel/iommu_groups")),
-        "command_line": [word for word in words if word.partition("=")[0] in _iommu.NAMES],
+        "command_line": _iommu.about(words),
         "next_boot": _iommu.next_boot(system),
     }
 

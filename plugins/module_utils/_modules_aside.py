@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._dkms_modules import FOLDERS
-from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import NvidiaError
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._system import CommandTimeout, NvidiaError, Result
 
 COPIED, MOVED = ("cp", "-a"), ("mv", "-f")
 
@@ -48,21 +48,30 @@ def _keep(system, paths, verb):
     """Those of the paths that wait aside: all of them."""
     kept: list = []
     for path in paths:
-        done = system.run([*verb, path, place(path)], timeout=120)
+        done = _run(system, [*verb, path, place(path)], 120)
         if done.rc != 0:
-            system.remove(place(path))  # what there was room for
-            _give_back(system, kept)
+            if system.exists(path):
+                system.remove(place(path))  # what there was room for
+            lost = _give_back(system, kept)
             raise NvidiaError(
-                f"{path} could not be put aside before another takes its place: {done.err.strip()}. Nothing was"
-                " changed. Is there room on the file system of /lib/modules?"
+                f"{path} could not be put aside before another takes its place: {done.err.strip()}. Is there room on"
+                f" the file system of /lib/modules?{lost or ' Nothing was changed.'}"
             )
         kept.append(path)
     return kept
 
 
+def _run(system, argv, timeout):
+    """A program that takes too long is a failed one: whatever else waits aside must come back all the same."""
+    try:
+        return system.run(argv, timeout=timeout)
+    except CommandTimeout as exc:
+        return Result(1, "", str(exc))
+
+
 def _give_back(system, kept):
     """What could not be given back, as a sentence; '' when all could."""
-    failed = [path for path in kept if system.run([*MOVED, place(path), path], timeout=60).rc != 0]
+    failed = [path for path in kept if _run(system, [*MOVED, place(path), path], 60).rc != 0]
     for kernel in sorted({path.split("/")[3] for path in kept}):
-        system.run(["depmod", kernel], timeout=300)
+        _run(system, ["depmod", kernel], 300)
     return "".join(f"\nThe module that was {path} is {place(path)} now: move it back." for path in failed)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.gpufleet.nvidia.plugins.module_utils._iommu import about
 from ansible_collections.gpufleet.nvidia.plugins.module_utils._preflight_findings import finding
 
 GROUPS = "/sys/kernel/iommu_groups"
@@ -15,7 +16,7 @@ def iommu_findings(system):
     if system.entries(GROUPS):
         return []
     words = (system.read("/proc/cmdline") or "").split()
-    wanted = [word for word in words if word.startswith(("intel_iommu=", "amd_iommu=", "iommu="))]
+    wanted = about(words)
     seen = f"the kernel was started with {' '.join(wanted)}" if wanted else "no iommu option is on its command line"
     text = (
         f"The kernel has no IOMMU groups ({GROUPS} is empty; {seen}), so no GPU can be given to a guest. Enable VT-d"

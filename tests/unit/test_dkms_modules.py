@@ -52,6 +52,8 @@ class Host(FakeSystem):
         return ""
 
     def cp(self, argv):
+        if not self.room and self.fails == "late":
+            raise CommandTimeout(argv, 120)
         if not self.room:
             self.files[argv[-1]] = "what there was room for"
             return Result(1, "", "No space left on device")
@@ -153,9 +155,10 @@ def test_what_only_dkms_has_put_aside_stays_in_its_archive():
     assert host.exists(elsewhere)
 
 
+@pytest.mark.parametrize("fails", [False, "late"])
 @pytest.mark.parametrize("room", [0, 1])
-def test_without_room_for_the_copies_nothing_begins(room):
-    host = Host()
+def test_without_room_for_the_copies_nothing_begins(room, fails):
+    host = Host(fails)
     host.forget()
     host.room, before = room, dict(host.files)
     with pytest.raises(NvidiaError, match=r"could not be put aside .* Nothing was changed"):

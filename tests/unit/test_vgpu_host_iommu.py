@@ -155,3 +155,9 @@ def test_a_boot_loader_that_fails_leaves_its_settings_as_they_were(way, program)
         with pytest.raises(NvidiaError, match=rf"{program}.*cannot find a device.*is as it was"):
             ensure(system)
     assert system.files == before
+
+
+def test_a_boot_loader_s_file_keeps_its_mode():
+    system = Host("proxmox")
+    system.modes[_iommu.PLAIN] = 0o600
+    assert ensure(system)["changed"] and system.modes[_iommu.PLAIN] == 0o600
